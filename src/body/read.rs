@@ -1,0 +1,233 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use super::{BodyBudget, Buffered, Lease};
+use crate::{ConfigError, Rejection};
+
+/// How much of a body is read, and how long it may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max: usize,
+    pub(crate) total: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) budget: BodyBudget,
+}
+
+impl Limits {
+    pub(crate) const MAX_BODY: usize = 1024 * 1024;
+
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, total: Duration::from_secs(15), idle: Duration::from_secs(5), budget: BodyBudget::process() }
+    }
+
+    /// # Errors
+    ///
+    /// If a limit of zero would refuse every request.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for (what, limit) in [("body timeout", self.total), ("idle timeout", self.idle)] {
+            if limit.is_zero() {
+                return Err(ConfigError::invalid(what, "0s", "would refuse every body"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the head says of the body, before a byte of it is read.
+    pub(crate) fn check_head(&self, headers: &HeaderMap, body: &impl Body) -> Result<(), Rejection> {
+        let too_large = |length: u64| usize::try_from(length).map_or(true, |length| length > self.max);
+        // The hint alone is not enough: layers in between may hide it.
+        let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if too_large(body.size_hint().lower()) || declared.is_some_and(too_large) {
+            return Err(Rejection::BodyTooLarge { limit: self.max });
+        }
+        // hyper undoes `chunked` and nothing else: `gzip, chunked` arrives compressed.
+        if headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Rejection::UnsupportedTransferCoding);
+        }
+        // Senders sign what they have, proxies and servers inflate what they get: only one of the two can be verified.
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Rejection::UnsupportedContentCoding);
+        }
+        Ok(())
+    }
+}
+
+pin_project! {
+    /// Reads a body to its end, frame by frame, and shows each frame to whoever hashes it.
+    #[derive(Debug)]
+    #[project = ReadBodyProjection]
+    pub(crate) struct ReadBody<B> {
+        #[pin]
+        body: B,
+        read: Read,
+        max: usize,
+        first_reservation: usize,
+        lease: Option<Lease>,
+        trailers: Option<Box<HeaderMap>>,
+        #[pin]
+        clock: Deadlines,
+    }
+}
+
+/// What has arrived.
+#[derive(Debug)]
+enum Read {
+    Nothing,
+    /// One frame, kept as it came.
+    One(Bytes),
+    /// Several, copied together: cheaper than a list, and memory is that of the bytes, however small the frames.
+    Several(BytesMut),
+}
+
+impl<B: Body> ReadBody<B> {
+    pub(crate) fn new(body: B, limits: &Limits) -> Self {
+        /// The most that is reserved because of what a request says of itself.
+        const MOST_RESERVED: usize = 64 * 1024;
+        let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        Self {
+            read: Read::Nothing,
+            max: limits.max,
+            first_reservation: declared.min(MOST_RESERVED),
+            lease: Some(limits.budget.lease()),
+            trailers: None,
+            clock: Deadlines { total: limits.total, idle: limits.idle, last: None, timer: None },
+            body,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// When the body is too large, too slow, broken, or the budget is used up.
+    pub(crate) fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut on_chunk: impl FnMut(&[u8]),
+    ) -> Poll<Result<Buffered, Rejection>> {
+        /// A body that is always ready must not keep its thread from everyone else, nor its deadline from striking.
+        const FRAMES_PER_POLL: usize = 64;
+        let mut this = self.project();
+        let mut progressed = false;
+        for _ in 0..FRAMES_PER_POLL {
+            let frame = match this.body.as_mut().poll_frame(cx) {
+                Poll::Pending => return this.clock.poll_expired(cx, progressed),
+                Poll::Ready(None) => {
+                    let bytes = std::mem::replace(this.read, Read::Nothing).into_bytes();
+                    return Poll::Ready(Ok(Buffered::new(bytes, this.trailers.take(), this.lease.take())));
+                }
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Rejection::BrokenBody)),
+                Poll::Ready(Some(Ok(frame))) => frame,
+            };
+            match frame.into_data() {
+                Ok(data) if data.has_remaining() => {
+                    this.admit(data.remaining())?;
+                    this.read.push(data, *this.first_reservation, &mut on_chunk);
+                    progressed = true;
+                }
+                // An empty frame is no progress: it must not put off the idle timeout.
+                Ok(_) => {}
+                Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
+            }
+        }
+        cx.waker().wake_by_ref();
+        this.clock.poll_expired(cx, progressed)
+    }
+}
+
+impl<B> ReadBodyProjection<'_, B> {
+    /// Whether so many more bytes may be kept.
+    fn admit(&mut self, more: usize) -> Result<(), Rejection> {
+        if more > self.max.saturating_sub(self.read.len()) {
+            return Err(Rejection::BodyTooLarge { limit: *self.max });
+        }
+        match self.lease.as_mut().is_none_or(|lease| lease.grow(more)) {
+            true => Ok(()),
+            false => Err(Rejection::BudgetExhausted),
+        }
+    }
+}
+
+impl Read {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Several(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, mut data: impl Buf, first_reservation: usize, on_chunk: &mut impl FnMut(&[u8])) {
+        let length = data.remaining();
+        let mut joined = match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => {
+                let bytes = data.copy_to_bytes(length);
+                on_chunk(&bytes);
+                *self = Self::One(bytes);
+                return;
+            }
+            Self::One(first) => {
+                let mut joined = BytesMut::with_capacity(first_reservation.max(first.len() + length));
+                joined.put(first);
+                joined
+            }
+            Self::Several(joined) => joined,
+        };
+        let start = joined.len();
+        joined.put(data);
+        on_chunk(&joined[start..]);
+        *self = Self::Several(joined);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Several(bytes) => bytes.freeze(),
+        }
+    }
+}
+
+pin_project! {
+    /// The two deadlines of a body, in one timer.
+    ///
+    /// Made when the body first lets us wait: most bodies are there at once, and then no timer is touched.
+    #[derive(Debug)]
+    struct Deadlines {
+        total: Duration,
+        idle: Duration,
+        last: Option<Instant>,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl Deadlines {
+    fn poll_expired<T>(self: Pin<&mut Self>, cx: &mut Context<'_>, progressed: bool) -> Poll<Result<T, Rejection>> {
+        let mut this = self.project();
+        if this.timer.is_none() || progressed {
+            let now = Instant::now();
+            let last = *this.last.get_or_insert(now + *this.total);
+            let next = last.min(now + *this.idle);
+            match this.timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.reset(next),
+                None => this.timer.set(Some(tokio::time::sleep_until(next))),
+            }
+        }
+        match this.timer.as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| Err(Rejection::BodyTimeout)),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use super::Buffered;
+use crate::Delivery;
+
+/// A body whose signature has been verified; carries the [`Delivery`].
+#[derive(Debug)]
+pub struct Verified {
+    body: Buffered,
+    delivery: Delivery,
+}
+
+impl Verified {
+    pub(crate) fn new(body: Buffered, delivery: Delivery) -> Self {
+        Self { body: body.without_lease(), delivery }
+    }
+
+    /// What was proven about the request.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// The bytes that were verified.
+    pub fn bytes(&self) -> &Bytes {
+        self.body.bytes()
+    }
+
+    /// Trailers, if there were any. The signature does not cover them.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.body.trailers()
+    }
+}
+
+impl Body for Verified {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A body that only verification makes: [`Verified`], and nothing else.
+///
+/// Layers that act on what was proven ask for this, so that they cannot stand outside verification.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a request body that nobody has verified",
+    label = "this layer acts on what a signature proves, and no signature has been checked yet",
+    note = "put `VerifySignatureLayer` outside this layer: in a `ServiceBuilder`, above it",
+    note = "or let `WebhookLayer` compose the whole stack in its safe order"
+)]
+pub trait VerifiedBody: sealed::Sealed {
+    /// What was proven about the request.
+    fn delivery(&self) -> &Delivery;
+
+    /// The body itself.
+    fn into_verified(self) -> Verified;
+}
+
+impl VerifiedBody for Verified {
+    fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    fn into_verified(self) -> Verified {
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Verified {}
+}

@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use super::{Secret, SecretFormat};
+use crate::ConfigError;
+
+/// A secret with, if you like, a name for logs and metrics.
+#[derive(Clone, Debug)]
+pub struct Key {
+    secret: Secret,
+    id: Option<Arc<str>>,
+}
+
+impl Key {
+    /// A key without a name.
+    pub fn new(secret: Secret) -> Self {
+        Self { secret, id: None }
+    }
+
+    /// Names the key: [`Delivery::key_id`](crate::Delivery::key_id) will say it.
+    pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    pub(crate) fn id(&self) -> Option<&Arc<str>> {
+        self.id.as_ref()
+    }
+}
+
+/// The keys any of which makes a delivery genuine: one, or several while secrets are rotated.
+#[derive(Clone, Debug)]
+pub struct KeyRing(Vec<Key>);
+
+impl KeyRing {
+    /// A ring of these keys, usually newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoKeys`] without keys, [`ConfigError::DuplicateKey`] if two hold the same secret.
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, ConfigError> {
+        let keys: Vec<Key> = keys.into_iter().collect();
+        if keys.is_empty() {
+            return Err(ConfigError::NoKeys);
+        }
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].iter().any(|earlier| same(earlier.secret(), key.secret())) {
+                return Err(ConfigError::DuplicateKey { index });
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// How many keys there are; never 0.
+    #[expect(clippy::len_without_is_empty, reason = "a ring is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
+    }
+}
+
+/// Start-up only, on secrets of the same owner; still no early exit on their content.
+fn same(a: &Secret, b: &Secret) -> bool {
+    use subtle::ConstantTimeEq;
+    a.expose().ct_eq(b.expose()).into()
+}
+
+/// What a verifier can be given as keys: text, a [`Secret`], several of either, or a whole [`KeyRing`].
+///
+/// Text is read in the format that the scheme prescribes, as the provider's console shows it.
+pub trait IntoKeys {
+    /// The ring of these keys.
+    ///
+    /// # Errors
+    ///
+    /// As the [`Secret`] constructors and [`KeyRing::new`]; [`ConfigError::Key`] tells the position among several.
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError>;
+}
+
+impl IntoKeys for KeyRing {
+    fn into_keys(self, _: SecretFormat) -> Result<KeyRing, ConfigError> {
+        Ok(self)
+    }
+}
+
+impl IntoKeys for Secret {
+    fn into_keys(self, _: SecretFormat) -> Result<KeyRing, ConfigError> {
+        KeyRing::new([Key::new(self)])
+    }
+}
+
+impl IntoKeys for &str {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        Secret::parse(self, format)?.into_keys(format)
+    }
+}
+
+impl IntoKeys for &String {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        self.as_str().into_keys(format)
+    }
+}
+
+impl IntoKeys for String {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        zeroize::Zeroizing::new(self).as_str().into_keys(format)
+    }
+}
+
+impl<K: IntoKeys, const N: usize> IntoKeys for [K; N] {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        join(self, format)
+    }
+}
+
+impl<K: IntoKeys> IntoKeys for Vec<K> {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        join(self, format)
+    }
+}
+
+impl<K> IntoKeys for &[K]
+where
+    for<'a> &'a K: IntoKeys,
+{
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        join(self, format)
+    }
+}
+
+fn join<K: IntoKeys>(keys: impl IntoIterator<Item = K>, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+    let mut ring = Vec::new();
+    for (index, keys) in keys.into_iter().enumerate() {
+        ring.extend(keys.into_keys(format).map_err(|problem| problem.at_key(index))?.0);
+    }
+    KeyRing::new(ring)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_without_usable_keys_is_refused() {
+        let text = SecretFormat::Text;
+        assert_eq!(KeyRing::new([]).unwrap_err(), ConfigError::NoKeys);
+        assert_eq!(Vec::<&str>::new().into_keys(text).unwrap_err(), ConfigError::NoKeys);
+        assert_eq!(
+            ["good", ""].into_keys(text).unwrap_err(),
+            ConfigError::Key { index: 1, problem: Box::new(ConfigError::EmptySecret) }
+        );
+        assert_eq!(["same", "other", "same"].into_keys(text).unwrap_err(), ConfigError::DuplicateKey { index: 2 });
+        assert_eq!(vec!["a".to_owned(), "b".to_owned()].into_keys(text).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,130 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Check, Step};
+
+/// Puts a [`Check`] in front of a service.
+///
+/// Most layers of this crate are one; this is the door for [a check of your own](super).
+#[derive(Clone, Copy, Debug)]
+pub struct GuardLayer<C>(C);
+
+impl<C> GuardLayer<C> {
+    /// A layer that lets through what `check` lets through.
+    pub const fn new(check: C) -> Self {
+        Self(check)
+    }
+}
+
+impl<S, C: Clone> Layer<S> for GuardLayer<C> {
+    type Service = Guard<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guard::new(inner, self.0.clone())
+    }
+}
+
+/// A service behind a [`Check`].
+///
+/// The check comes before the service is called, and a refusal is an answer, never an error: errors are the service's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard<S, C> {
+    inner: S,
+    check: C,
+}
+
+impl<S, C> Guard<S, C> {
+    pub(super) const fn new(inner: S, check: C) -> Self {
+        Self { inner, check }
+    }
+}
+
+impl<S, C, B, ResBody> Service<Request<B>> for Guard<S, C>
+where
+    C: Check<B>,
+    S: Service<Request<C::Out>, Response = Response<ResBody>> + Clone,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = GuardFuture<S, C::Future, S::Future, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let state = match self.check.check(request) {
+            Step::Now(Ok(request)) => State::Calling { called: self.inner.call(request) },
+            Step::Now(Err(refusal)) => {
+                // The service was made ready and is not called: what it holds for the call, it must not keep from others.
+                drop(take_ready(&mut self.inner));
+                State::Answering { response: Some(refusal.into_response()) }
+            }
+            Step::Later(check) => State::Checking { check, inner: Some(take_ready(&mut self.inner)) },
+        };
+        GuardFuture { state }
+    }
+}
+
+/// Takes the service that was made ready, and leaves a clone that was not: only the former may be called.
+pub(super) fn take_ready<S: Clone>(inner: &mut S) -> S {
+    let clone = inner.clone();
+    std::mem::replace(inner, clone)
+}
+
+pin_project! {
+    /// The future of [`Guard`].
+    #[derive(Debug)]
+    pub struct GuardFuture<S, Checked, Called, ResBody> {
+        #[pin]
+        state: State<S, Checked, Called, ResBody>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = Project]
+    enum State<S, Checked, Called, ResBody> {
+        Checking { #[pin] check: Checked, inner: Option<S> },
+        Calling { #[pin] called: Called },
+        Answering { response: Option<Response<ResBody>> },
+    }
+}
+
+impl<S, Checked, Out, ResBody> Future for GuardFuture<S, Checked, S::Future, ResBody>
+where
+    Checked: Future<Output = Result<Request<Out>, super::Refusal>>,
+    S: Service<Request<Out>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                Project::Calling { called } => return called.poll(cx),
+                Project::Answering { response } => match response.take() {
+                    Some(response) => return Poll::Ready(Ok(response)),
+                    // Polled after it was ready, which no executor does.
+                    None => return Poll::Pending,
+                },
+                Project::Checking { check, inner } => match (ready!(check.poll(cx)), inner.take()) {
+                    (Ok(request), Some(mut inner)) => State::Calling { called: inner.call(request) },
+                    (Ok(_), None) => return Poll::Pending,
+                    (Err(refusal), _) => State::Answering { response: Some(refusal.into_response()) },
+                },
+            };
+            state.set(next);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+};
+
+use http::Request;
+use tower_layer::Layer;
+
+use super::{Check, Guard, Refusal, Step};
+use crate::{
+    Rejection,
+    body::VerifiedBody,
+    client_addr,
+    store::{Quota, RateKey, RateStore, StoreError, Verdict},
+};
+
+/// Lets only so many requests through: of each address, each sender, or whatever a function says.
+///
+/// Outside verification, limit by [`ClientAddr`] and nothing that the request says of itself: a key that strangers can choose is a quota
+/// that strangers can use up. Inside, limit [`BySender`]. When the store does not answer, requests are let through.
+///
+/// ```
+/// use tower_webhook::{layer::{BySender, ClientAddr, RateLimitLayer}, store::{MemoryRateStore, Quota}};
+///
+/// let strangers = RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), MemoryRateStore::new());
+/// let senders = RateLimitLayer::new(Quota::per_second(100), BySender, MemoryRateStore::new());
+/// ```
+///
+/// By a function:
+///
+/// ```
+/// use http::Request;
+/// use tower_webhook::{layer::RateLimitLayer, store::{MemoryRateStore, Quota, RateKey}};
+///
+/// fn by_path<B>(request: &Request<B>) -> Option<RateKey> {
+///     Some(RateKey::of([request.uri().path().as_bytes()]))
+/// }
+/// let layer = RateLimitLayer::new(Quota::per_minute(600), by_path::<axum::body::Body>, MemoryRateStore::new());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RateLimitLayer<K, R> {
+    limit: RateLimit<K, R>,
+}
+
+impl<K, R: RateStore> RateLimitLayer<K, R> {
+    /// Limits requests with the same key to `quota`.
+    pub const fn new(quota: Quota, key: K, store: R) -> Self {
+        Self { limit: RateLimit { quota, key, store } }
+    }
+}
+
+impl<S, K: Clone, R: Clone> Layer<S> for RateLimitLayer<K, R> {
+    type Service = Guard<S, RateLimit<K, R>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guard::new(inner, self.limit.clone())
+    }
+}
+
+/// Whose requests are counted together; also any function `Fn(&Request<B>) -> Option<RateKey>`.
+pub trait RateLimitBy<B> {
+    /// The key, or nothing if the request is not to be limited.
+    ///
+    /// # Errors
+    ///
+    /// If the server is put together so that there is no telling.
+    fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection>;
+}
+
+impl<B, F: Fn(&Request<B>) -> Option<RateKey>> RateLimitBy<B> for F {
+    fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
+        Ok(self(request))
+    }
+}
+
+/// Counts together the requests of each client address, from [`PeerAddr`](crate::PeerAddr) or axum's `ConnectInfo`.
+///
+/// Without either, requests are answered `500`: a limit that silently does not apply is worse than none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientAddr(());
+
+impl ClientAddr {
+    /// By the peer of the connection.
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl<B> RateLimitBy<B> for ClientAddr {
+    fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
+        let peer = client_addr::peer(request.extensions()).ok_or(Rejection::Misconfigured {
+            why: "no peer address in the request: insert `PeerAddr`, or serve axum with `into_make_service_with_connect_info::<SocketAddr>()`",
+        })?;
+        Ok(Some(RateKey::address(peer)))
+    }
+}
+
+/// Counts together the deliveries of each verified sender: of one provider, under one key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BySender;
+
+impl<B: VerifiedBody> RateLimitBy<B> for BySender {
+    fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
+        let delivery = request.body().delivery();
+        let index = delivery.key_index().to_be_bytes();
+        let key = delivery.key_id().map_or(index.as_slice(), str::as_bytes);
+        Ok(Some(RateKey::of([delivery.provider().as_bytes(), key])))
+    }
+}
+
+/// The check of [`RateLimitLayer`].
+#[derive(Clone, Debug)]
+pub struct RateLimit<K, R> {
+    quota: Quota,
+    key: K,
+    store: R,
+}
+
+impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
+    type Out = B;
+    type Future = RateLimitFuture<B, R::Check>;
+
+    fn check(&self, request: Request<B>) -> Step<B, Self::Future> {
+        let key = match self.key.key(&request) {
+            Ok(Some(key)) => key,
+            Ok(None) => return Step::Now(Ok(request)),
+            Err(rejection) => return Step::Now(Err(Refusal::from(rejection).reusing(request.into_parts().0))),
+        };
+        let mut asked = self.store.check(key, self.quota);
+        // A store in memory answers at once, and then nothing has to be kept for later.
+        match Pin::new(&mut asked).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Step::Now(settle(request, answer)),
+            Poll::Pending => Step::Later(RateLimitFuture { asked, request: Some(request) }),
+        }
+    }
+}
+
+fn settle<B>(request: Request<B>, answer: Result<Verdict, StoreError>) -> Result<Request<B>, Refusal> {
+    match answer {
+        Ok(Verdict::Limited { retry_after }) => {
+            Err(Refusal::from(Rejection::RateLimited { retry_after }).reusing(request.into_parts().0))
+        }
+        Ok(Verdict::Allowed) | Err(_) => Ok(request),
+    }
+}
+
+/// The future of [`RateLimit`].
+#[derive(Debug)]
+pub struct RateLimitFuture<B, F> {
+    asked: F,
+    request: Option<Request<B>>,
+}
+
+// Nothing in it is ever pinned but the store's future, which is `Unpin` itself.
+impl<B, F> Unpin for RateLimitFuture<B, F> {}
+
+impl<B, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for RateLimitFuture<B, F> {
+    type Output = Result<Request<B>, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.asked).poll(cx));
+        match self.request.take() {
+            Some(request) => Poll::Ready(settle(request, answer)),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,403 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use http::{Request, Response, response::Parts};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Refusal, guard::take_ready};
+use crate::{
+    ConfigError, Delivery, Rejection,
+    body::{Verified, VerifiedBody},
+    store::{NonceStore, ReplayKey, Reserved, StoreError, Token},
+};
+
+/// Lets each delivery be handled once: no replay gets through, and no retry of a failed delivery is turned away.
+///
+/// A delivery is reserved before the handler runs. If the handler succeeds (any 2xx), it is remembered, and whoever sends it
+/// again is answered `200` without the handler. If it fails in any way (another status, a failed gRPC call, an error, a panic, a deadline,
+/// a client that hangs up), the reservation is given up, and the sender's retry is handled. While it is reserved, others are
+/// answered `503` with `Retry-After`.
+///
+/// What is the same delivery is said by [`Delivery::replay_key`]. Where the signature covers neither id nor time, the
+/// same bytes are accepted for ever, and this layer knows them only for its retention (three days by default): later, a replay
+/// is handled.
+///
+/// A store that several endpoints share must be told them apart with [`scope`](Self::scope), or an event that goes to two of
+/// them is handled by one.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::{layer::RejectReplayLayer, store::MemoryNonceStore};
+///
+/// let layer = RejectReplayLayer::new(MemoryNonceStore::new());
+/// let layer = RejectReplayLayer::new(MemoryNonceStore::new())
+///     .scope("invoices")
+///     .handler_timeout(Duration::from_secs(8), Duration::from_secs(10))?;
+/// # Ok::<(), tower_webhook::ConfigError>(())
+/// ```
+///
+/// # Panics
+///
+/// Handlers that do not answer at once panic outside a Tokio runtime with its timer enabled.
+#[derive(Clone)]
+#[must_use]
+pub struct RejectReplayLayer<N> {
+    store: N,
+    config: Arc<Config>,
+}
+
+#[derive(Clone)]
+struct Config {
+    scope: Box<str>,
+    retention: Option<Duration>,
+    handler_timeout: Duration,
+    lease: Duration,
+    is_success: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+}
+
+impl<N: NonceStore> RejectReplayLayer<N> {
+    /// How long deliveries are remembered that are accepted for ever.
+    pub const DEFAULT_RETENTION: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+    /// A layer that remembers deliveries in `store`. Handlers may take 30 seconds.
+    pub fn new(store: N) -> Self {
+        let config = Config {
+            scope: "".into(),
+            retention: None,
+            handler_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(40),
+            is_success: Arc::new(is_success),
+        };
+        Self { store, config: Arc::new(config) }
+    }
+
+    /// A name for this endpoint's deliveries in a store that it shares with others.
+    pub fn scope(mut self, scope: impl Into<Box<str>>) -> Self {
+        Arc::make_mut(&mut self.config).scope = scope.into();
+        self
+    }
+
+    /// How long handled deliveries are remembered. By default as long as their signed time is accepted, and three days if
+    /// there is none; never shorter than it is accepted.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        Arc::make_mut(&mut self.config).retention = Some(retention);
+        self
+    }
+
+    /// How long a handler may take before it is dropped and the request answered `503`, and how long the delivery stays reserved if even
+    /// that fails, as when the process dies. 30 and 40 seconds by default.
+    ///
+    /// # Errors
+    ///
+    /// If the lease could end while the handler still runs: then a second one would run beside it.
+    pub fn handler_timeout(mut self, timeout: Duration, lease: Duration) -> Result<Self, ConfigError> {
+        if timeout.is_zero() || lease <= timeout {
+            let value = format!("{timeout:?} of {lease:?}");
+            return Err(ConfigError::invalid(
+                "handler timeout and lease",
+                value,
+                "the lease must be longer than the timeout, and both longer than nothing",
+            ));
+        }
+        let config = Arc::make_mut(&mut self.config);
+        (config.handler_timeout, config.lease) = (timeout, lease);
+        Ok(self)
+    }
+
+    pub(super) fn with_store<New>(self, store: New) -> RejectReplayLayer<New> {
+        RejectReplayLayer { store, config: self.config }
+    }
+
+    /// # Errors
+    ///
+    /// If deliveries would be forgotten before `needed`.
+    pub(super) fn check_retention(&self, needed: Duration) -> Result<(), ConfigError> {
+        match self.config.retention {
+            Some(given) if given < needed.max(Duration::from_secs(1)) => {
+                Err(ConfigError::RetentionTooShort { given, needed: needed.max(Duration::from_secs(1)) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which answers mean that a delivery has been handled. 2xx by default, with a `grpc-status` of 0 if there is one in the head.
+    pub fn success_if(mut self, is_success: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.config).is_success = Arc::new(is_success);
+        self
+    }
+}
+
+fn is_success(head: &Parts) -> bool {
+    head.status.is_success() && head.headers.get("grpc-status").is_none_or(|status| status == "0")
+}
+
+impl<N: fmt::Debug> fmt::Debug for RejectReplayLayer<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectReplayLayer").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl<S, N: Clone> Layer<S> for RejectReplayLayer<N> {
+    type Service = RejectReplay<S, N>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RejectReplay { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`RejectReplayLayer`].
+#[derive(Clone, Debug)]
+pub struct RejectReplay<S, N> {
+    inner: S,
+    layer: RejectReplayLayer<N>,
+}
+
+impl<S, N, B, ResBody> Service<Request<B>> for RejectReplay<S, N>
+where
+    B: VerifiedBody,
+    N: NonceStore,
+    S: Service<Request<Verified>, Response = Response<ResBody>> + Clone,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = RejectReplayFuture<S, N, S::Future, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let request = request.map(B::into_verified);
+        let RejectReplayLayer { store, config } = &self.layer;
+        let state = match request.body().delivery().replay_key() {
+            // Nothing tells this delivery from another, see `Repeats::Always`.
+            None => State::handling(self.inner.call(request), None),
+            Some(key) => {
+                let reservation = Reservation::new(store, config, key, request.body().delivery());
+                let mut asked = store.reserve(reservation.key, reservation.token, config.lease);
+                // A store in memory answers at once, and then the service need not be kept for later.
+                match poll_once(&mut asked) {
+                    Poll::Ready(answer) => match reservation.granted(answer) {
+                        Ok(reservation) => State::handling(self.inner.call(request), Some(reservation)),
+                        Err(rejection) => {
+                            drop(take_ready(&mut self.inner));
+                            State::answering(rejection, request)
+                        }
+                    },
+                    Poll::Pending => {
+                        let waiting = Waiting { request, inner: take_ready(&mut self.inner), reservation };
+                        State::Reserving { asked, waiting: Some(waiting) }
+                    }
+                }
+            }
+        };
+        RejectReplayFuture { state, config: Arc::clone(config) }
+    }
+}
+
+pin_project! {
+    /// The future of [`RejectReplay`].
+    pub struct RejectReplayFuture<S, N: NonceStore, Called, ResBody> {
+        #[pin]
+        state: State<S, N, Called, ResBody>,
+        config: Arc<Config>,
+    }
+}
+
+pin_project! {
+    #[project = Project]
+    enum State<S, N: NonceStore, Called, ResBody> {
+        Reserving { asked: N::Reserve, waiting: Option<Waiting<S, N>> },
+        // Dropped from top to bottom: first the handler, then its reservation.
+        Handling { #[pin] called: Called, reservation: Option<Reservation<N>>, #[pin] deadline: Option<Sleep> },
+        Committing { asked: InBackground<N::Settle>, response: Option<Response<ResBody>> },
+        Answering { response: Option<Response<ResBody>> },
+    }
+}
+
+/// A request whose reservation has been asked for.
+struct Waiting<S, N: NonceStore> {
+    request: Request<Verified>,
+    inner: S,
+    reservation: Reservation<N>,
+}
+
+impl<S, N: NonceStore, Called, ResBody> State<S, N, Called, ResBody> {
+    fn handling(called: Called, reservation: Option<Reservation<N>>) -> Self {
+        Self::Handling { called, reservation, deadline: None }
+    }
+
+    fn answering(rejection: Rejection, request: Request<Verified>) -> Self
+    where
+        ResBody: Default,
+    {
+        let refusal = Refusal::from(rejection).reusing(request.into_parts().0);
+        Self::Answering { response: Some(refusal.into_response()) }
+    }
+}
+
+impl<S, N, ResBody> Future for RejectReplayFuture<S, N, S::Future, ResBody>
+where
+    N: NonceStore,
+    S: Service<Request<Verified>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                Project::Reserving { asked, waiting } => {
+                    let answer = ready!(Pin::new(asked).poll(cx));
+                    let Some(Waiting { request, mut inner, reservation }) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match reservation.granted(answer) {
+                        Ok(reservation) => State::handling(inner.call(request), Some(reservation)),
+                        Err(rejection) => State::answering(rejection, request),
+                    }
+                }
+                Project::Handling { called, reservation, deadline } => match called.poll(cx) {
+                    Poll::Ready(Ok(response)) => match settle(response, reservation.take(), &this.config) {
+                        (response, None) => return Poll::Ready(Ok(response)),
+                        (response, Some(asked)) => State::Committing { asked, response: Some(response) },
+                    },
+                    // Dropping the reservation releases it.
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending if reservation.is_none() => return Poll::Pending,
+                    Poll::Pending => {
+                        ready!(poll_deadline(deadline, this.config.handler_timeout, cx));
+                        State::Answering { response: Some(Refusal::from(Rejection::HandlerTimeout).into_response()) }
+                    }
+                },
+                Project::Committing { asked, response } => {
+                    // A commit that fails takes nothing back: the work is done, and saying otherwise would have it done again.
+                    let _ = ready!(Pin::new(asked).poll(cx));
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                }
+                Project::Answering { response } => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+/// Commits or releases by the handler's answer; the commit is returned if it could not be made at once.
+fn settle<N: NonceStore, ResBody>(
+    response: Response<ResBody>,
+    reservation: Option<Reservation<N>>,
+    config: &Config,
+) -> (Response<ResBody>, Option<InBackground<N::Settle>>) {
+    let Some(reservation) = reservation else { return (response, None) };
+    let (head, body) = response.into_parts();
+    let commit = (config.is_success)(&head).then(|| reservation.commit(config)).flatten();
+    (Response::from_parts(head, body), commit)
+}
+
+fn poll_deadline(mut deadline: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    if deadline.is_none() {
+        // Only now: a handler that answers at once costs no timer.
+        deadline.set(Some(tokio::time::sleep(timeout)));
+    }
+    deadline.as_pin_mut().map_or(Poll::Pending, |deadline| deadline.poll(cx))
+}
+
+/// A claim on a delivery, perhaps not yet granted; given up on drop unless it was committed.
+struct Reservation<N: NonceStore> {
+    store: N,
+    key: ReplayKey,
+    token: Token,
+    /// How long the delivery is accepted.
+    window: Option<Duration>,
+    is_ours: bool,
+}
+
+impl<N: NonceStore> Reservation<N> {
+    fn new(store: &N, config: &Config, key: ReplayKey, delivery: &Delivery) -> Self {
+        Self {
+            store: store.clone(),
+            key: key.scoped(&config.scope),
+            token: Token::unique(),
+            window: delivery.window(),
+            is_ours: true,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Why the handler must not run.
+    fn granted(mut self, answer: Result<Reserved, StoreError>) -> Result<Self, Rejection> {
+        let rejection = match answer {
+            Ok(Reserved::Fresh) => return Ok(self),
+            Ok(Reserved::InProgress { retry_after }) => Rejection::InProgress { retry_after },
+            Ok(Reserved::Done) => Rejection::Replayed,
+            Err(StoreError::Full) => Rejection::StoreFull,
+            // Perhaps it was granted and only the answer lost, so it is released all the same.
+            Err(StoreError::Unavailable) => return Err(Rejection::StoreUnavailable),
+        };
+        self.is_ours = false;
+        Err(rejection)
+    }
+
+    /// The commit, if it could not be made at once.
+    fn commit(mut self, config: &Config) -> Option<InBackground<N::Settle>> {
+        self.is_ours = false;
+        let accepted = self.window.unwrap_or(Duration::ZERO);
+        let default = if self.window.is_some() { accepted } else { RejectReplayLayer::<N>::DEFAULT_RETENTION };
+        let retention = config.retention.unwrap_or(default).max(accepted);
+        let mut asked = self.store.commit(self.key, self.token, retention);
+        poll_once(&mut asked).is_pending().then(|| InBackground(Some(asked)))
+    }
+}
+
+impl<N: NonceStore> Drop for Reservation<N> {
+    fn drop(&mut self) {
+        if self.is_ours {
+            drop(InBackground(Some(self.store.release(self.key, self.token))));
+        }
+    }
+}
+
+/// Something that is done even if nobody waits for it: dropped unfinished, it goes on in a task of its own.
+///
+/// Outside a Tokio runtime it is dropped indeed, and the lease ends the reservation.
+struct InBackground<F: Future<Output: Send + 'static> + Send + Unpin + 'static>(Option<F>);
+
+impl<F: Future<Output: Send + 'static> + Send + Unpin + 'static> Future for InBackground<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(future) = &mut self.0 else { return Poll::Pending };
+        let output = ready!(Pin::new(future).poll(cx));
+        self.0 = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F: Future<Output: Send + 'static> + Send + Unpin + 'static> Drop for InBackground<F> {
+    fn drop(&mut self) {
+        let Some(mut future) = self.0.take() else { return };
+        if poll_once(&mut future).is_pending()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(future);
+        }
+    }
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}

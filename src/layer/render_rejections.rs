@@ -1,0 +1,316 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::check::Answer;
+use crate::{Rejection, rejection::CLOSE};
+
+/// Turns rejections into words: problem details (RFC 9457) for HTTP, a Trailers-Only answer for gRPC.
+///
+/// The outermost layer. Layers inside answer with a status and an empty body and put the [`Rejection`] into the
+/// response's extensions, where this one finds it (and leaves it, for layers outside it). What is said is the same for everything that is wrong
+/// with a signature, and holds nothing of the request.
+///
+/// ```
+/// use tower_webhook::layer::RenderRejectionsLayer;
+///
+/// let layer = RenderRejectionsLayer::new();
+///
+/// // In words of your own:
+/// let layer = RenderRejectionsLayer::new().on_rejection(|rejection, _protocol| {
+///     let mut response = http::Response::new(rejection.code().into());
+///     *response.status_mut() = rejection.status();
+///     response
+/// });
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RenderRejectionsLayer {
+    render: Option<Arc<Render>>,
+}
+
+type Render = dyn Fn(&Rejection, Protocol) -> Response<Bytes> + Send + Sync;
+
+/// What a request was written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2 or later.
+    Http2,
+    /// gRPC, by its content type.
+    Grpc,
+}
+
+impl Protocol {
+    fn of<B>(request: &Request<B>) -> Self {
+        let is_grpc = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            value.starts_with(b"application/grpc") && matches!(value.get(16), None | Some(b'+' | b';'))
+        };
+        if request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+            Self::Grpc
+        } else if request.version() < Version::HTTP_2 {
+            Self::Http1
+        } else {
+            Self::Http2
+        }
+    }
+}
+
+impl RenderRejectionsLayer {
+    /// A layer with the standard words.
+    pub fn new() -> Self {
+        Self { render: None }
+    }
+
+    /// Answers rejections with what `render` says. Headers that the status asks for (`Retry-After`, `WWW-Authenticate`, `Allow`) are there
+    /// already and stay, unless it sets them.
+    pub fn on_rejection(
+        mut self,
+        render: impl Fn(&Rejection, Protocol) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.render = Some(Arc::new(render));
+        self
+    }
+}
+
+impl Default for RenderRejectionsLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RenderRejectionsLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RenderRejectionsLayer")
+    }
+}
+
+impl<S> Layer<S> for RenderRejectionsLayer {
+    type Service = RenderRejections<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RenderRejections { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`RenderRejectionsLayer`].
+#[derive(Clone, Debug)]
+pub struct RenderRejections<S> {
+    inner: S,
+    layer: RenderRejectionsLayer,
+}
+
+impl<S, B, ResBody> Service<Request<B>> for RenderRejections<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+{
+    type Response = Response<Rendered<ResBody>>;
+    type Error = S::Error;
+    type Future = RenderRejectionsFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let protocol = Protocol::of(&request);
+        RenderRejectionsFuture { called: self.inner.call(request), protocol, layer: self.layer.clone() }
+    }
+}
+
+pin_project! {
+    /// The future of [`RenderRejections`].
+    #[derive(Debug)]
+    pub struct RenderRejectionsFuture<F> {
+        #[pin]
+        called: F,
+        protocol: Protocol,
+        layer: RenderRejectionsLayer,
+    }
+}
+
+impl<F, ResBody, E> Future for RenderRejectionsFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+{
+    type Output = Result<Response<Rendered<ResBody>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.called.poll(cx))?;
+        Poll::Ready(Ok(this.layer.render(response, *this.protocol)))
+    }
+}
+
+impl RenderRejectionsLayer {
+    fn render<B>(&self, response: Response<B>, protocol: Protocol) -> Response<Rendered<B>> {
+        let (mut head, body) = response.into_parts();
+        let body = if let Some(rejection) = head.extensions.get::<Rejection>() {
+            let text = match &self.render {
+                None => standard(rejection, protocol, &mut head.status, &mut head.headers),
+                Some(render) => {
+                    let (own, text) = render(rejection, protocol).into_parts();
+                    head.status = own.status;
+                    // `extend` would append to what is there.
+                    own.headers.iter().for_each(|(name, value)| drop(head.headers.insert(name, value.clone())));
+                    text
+                }
+            };
+            if protocol == Protocol::Http1 && rejection.closes_connection() {
+                let (name, value) = CLOSE;
+                head.headers.insert(name, value);
+            }
+            Rendered::text(text)
+        } else if let Some(answer) = head.extensions.remove::<Answer>() {
+            head.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            Rendered::text(answer.body)
+        } else {
+            Rendered::inner(body)
+        };
+        Response::from_parts(head, body)
+    }
+}
+
+fn standard(rejection: &Rejection, protocol: Protocol, status: &mut StatusCode, headers: &mut HeaderMap) -> Bytes {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if protocol == Protocol::Grpc {
+        // Trailers-Only: a whole answer in the head (gRPC over HTTP/2, "Responses").
+        const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+        const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(GRPC_STATUS, grpc_status(*status).into());
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.code()));
+        *status = StatusCode::OK;
+        return Bytes::new();
+    }
+    let text = problem(rejection);
+    if !text.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    Bytes::from_static(text.as_bytes())
+}
+
+const fn grpc_status(status: StatusCode) -> u16 {
+    match status.as_u16() {
+        200 => 0,
+        400 | 422 => 3,
+        401 => 16,
+        403 => 7,
+        405 => 12,
+        408 | 504 => 4,
+        409 => 10,
+        413 | 429 => 8,
+        503 => 14,
+        _ => 13,
+    }
+}
+
+/// One constant text for each code, so that nothing of the request can be in it.
+fn problem(rejection: &Rejection) -> &'static str {
+    macro_rules! problem {
+        ($status:literal, $code:literal, $title:literal) => {
+            concat!(
+                r#"{"type":"about:blank","title":""#,
+                $title,
+                r#"","status":"#,
+                $status,
+                r#","code":""#,
+                $code,
+                r#""}"#
+            )
+        };
+    }
+    match rejection.code() {
+        // Some senders take no body for a success.
+        "duplicate_delivery" => "",
+        "malformed_request" => problem!(400, "malformed_request", "Bad Request"),
+        "unauthenticated" => problem!(401, "unauthenticated", "Unauthorized"),
+        "method_not_allowed" => problem!(405, "method_not_allowed", "Method Not Allowed"),
+        "body_timeout" => problem!(408, "body_timeout", "Request Timeout"),
+        "body_too_large" => problem!(413, "body_too_large", "Content Too Large"),
+        "unsupported_media_type" => problem!(415, "unsupported_media_type", "Unsupported Media Type"),
+        "rate_limited" => problem!(429, "rate_limited", "Too Many Requests"),
+        "delivery_in_progress" => problem!(503, "delivery_in_progress", "Service Unavailable"),
+        "unavailable" => problem!(503, "unavailable", "Service Unavailable"),
+        _ => problem!(500, "misconfigured", "Internal Server Error"),
+    }
+}
+
+pin_project! {
+    /// The body of an answer: the service's own, or the words of a rejection.
+    #[derive(Debug)]
+    pub struct Rendered<B> {
+        #[pin]
+        body: Words<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = WordsProject]
+    enum Words<B> {
+        Inner { #[pin] body: B },
+        Text { text: Bytes },
+    }
+}
+
+impl<B> Rendered<B> {
+    fn inner(body: B) -> Self {
+        Self { body: Words::Inner { body } }
+    }
+
+    fn text(text: Bytes) -> Self {
+        Self { body: Words::Text { text } }
+    }
+}
+
+impl<B: Default> Default for Rendered<B> {
+    fn default() -> Self {
+        Self::inner(B::default())
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Rendered<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().body.project() {
+            WordsProject::Inner { body } => body.poll_frame(cx),
+            WordsProject::Text { text } if text.is_empty() => Poll::Ready(None),
+            WordsProject::Text { text } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Words::Inner { body } => body.is_end_stream(),
+            Words::Text { text } => text.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Words::Inner { body } => body.size_hint(),
+            Words::Text { text } => SizeHint::with_exact(text.len() as u64),
+        }
+    }
+}

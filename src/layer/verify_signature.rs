@@ -1,0 +1,163 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Extensions, Request, Uri, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+
+use super::{Check, Guard, Refusal, Step, limits::limit_methods};
+use crate::{
+    ConfigError, Rejection,
+    body::{BodyBudget, Buffered, Limits, ReadBody, Verified},
+    clock::{Clock, SharedClock},
+    scheme::{Head, Verification, Verifier},
+};
+
+/// Lets only requests through whose signature is good, and reads their bodies to do so.
+///
+/// What the head alone tells (method, announced length, codings, missing or malformed headers, a stale time) is
+/// judged before a byte of the body is read. Bodies are hashed as they arrive and kept within the bounds of
+/// [`BufferBodyLayer`](super::BufferBodyLayer), but with the provider's own size; one that came in a single frame is handed on as it came.
+///
+/// The body that it hands on is [`Verified`] and carries the [`Delivery`](crate::Delivery), of which a copy is in the request's extensions.
+///
+/// ```
+/// use tower_webhook::{layer::VerifySignatureLayer, provider};
+///
+/// let layer = VerifySignatureLayer::new(provider::SLACK.verifier("8f742231b10e8888abcd99yyyzzz85a5")?)
+///     .max_body(256 * 1024);
+/// # Ok::<(), tower_webhook::ConfigError>(())
+/// ```
+///
+/// # Panics
+///
+/// Requests whose body is not there at once panic outside a Tokio runtime with its timer enabled.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifySignatureLayer {
+    verifier: Verifier,
+    limits: Arc<Limits>,
+    clock: SharedClock,
+}
+
+impl VerifySignatureLayer {
+    /// A layer with the default bounds and the system's clock.
+    pub fn new(verifier: Verifier) -> Self {
+        Self { limits: Arc::new(Limits::new(verifier.max_body())), clock: SharedClock::default(), verifier }
+    }
+
+    /// Asks another clock whether requests are fresh.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = SharedClock::new(clock);
+        self
+    }
+
+    pub(super) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    limit_methods!();
+}
+
+impl<S> Layer<S> for VerifySignatureLayer {
+    type Service = Guard<S, VerifySignature>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guard::new(inner, VerifySignature(Arc::new(self.clone())))
+    }
+}
+
+/// The check of [`VerifySignatureLayer`].
+#[derive(Clone, Debug)]
+pub struct VerifySignature(Arc<VerifySignatureLayer>);
+
+impl VerifySignature {
+    fn begin(&self, head: &Parts, body: &impl Body) -> Result<Verification, Rejection> {
+        let VerifySignatureLayer { verifier, limits, clock } = &*self.0;
+        verifier.check_method(&head.method)?;
+        limits.check_head(&head.headers, body)?;
+        let now = clock.now().map_err(|_| Rejection::ClockUnavailable)?;
+        verifier.begin(signed_head(head), now)
+    }
+}
+
+impl<B: Body> Check<B> for VerifySignature {
+    type Out = Verified;
+    type Future = VerifySignatureFuture<B>;
+
+    fn check(&self, request: Request<B>) -> Step<Verified, Self::Future> {
+        let (head, body) = request.into_parts();
+        match self.begin(&head, &body) {
+            Ok(verification) => Step::Later(VerifySignatureFuture {
+                read: ReadBody::new(body, &self.0.limits),
+                begun: Some((head, verification)),
+            }),
+            Err(rejection) => Step::Now(Err(Refusal::from(rejection).reusing(head))),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`VerifySignature`].
+    pub struct VerifySignatureFuture<B> {
+        #[pin]
+        read: ReadBody<B>,
+        begun: Option<(Parts, Verification)>,
+    }
+}
+
+impl<B: Body> Future for VerifySignatureFuture<B> {
+    type Output = Result<Request<Verified>, Refusal>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let read = {
+            let Some((_, verification)) = this.begun else { return Poll::Pending };
+            ready!(this.read.poll_read(cx, |chunk| verification.update(chunk)))
+        };
+        let Some((head, verification)) = this.begun.take() else { return Poll::Pending };
+        let verified = read.and_then(|body| finish(verification, &head, body));
+        Poll::Ready(match verified {
+            Ok(body) => {
+                let mut request = Request::from_parts(head, body);
+                let delivery = request.body().delivery().clone();
+                request.extensions_mut().insert(delivery);
+                Ok(request)
+            }
+            Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
+        })
+    }
+}
+
+fn finish(verification: Verification, head: &Parts, body: Buffered) -> Result<Verified, Rejection> {
+    let delivery = verification.finish(signed_head(head), body.bytes())?;
+    Ok(Verified::new(body, delivery))
+}
+
+/// The head as it was signed: with the target that the sender called, not what is left of it in a nested router.
+fn signed_head(head: &Parts) -> Head<'_> {
+    Head { uri: original_uri(&head.extensions).unwrap_or(&head.uri), ..Head::from(head) }
+}
+
+#[cfg(feature = "axum")]
+fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+    extensions.get::<axum::extract::OriginalUri>().map(|axum::extract::OriginalUri(uri)| uri)
+}
+
+#[cfg(not(feature = "axum"))]
+fn original_uri(_: &Extensions) -> Option<&Uri> {
+    None
+}
+
+impl<B> fmt::Debug for VerifySignatureFuture<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifySignatureFuture")
+    }
+}

@@ -59,7 +59,13 @@ impl<S, K: Clone, R: Clone> Layer<S> for RateLimitLayer<K, R> {
     }
 }
 
-/// Whose requests are counted together; also any function `Fn(&Request<B>) -> Option<RateKey>`.
+/// Whose requests are counted together: [`ClientAddr`], [`BySender`]; also any function `Fn(&Request<B>) -> Option<RateKey>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell whose requests these are",
+    label = "requests with a body of `{B}` cannot be counted by `{Self}` here",
+    note = "`BySender` needs to know the sender: put `VerifySignatureLayer` outside this layer, or limit by `ClientAddr`",
+    note = "or limit by a function `Fn(&http::Request<B>) -> Option<RateKey>`"
+)]
 pub trait RateLimitBy<B> {
     /// The key, or nothing if the request is not to be limited.
     ///

@@ -1,0 +1,12 @@
+//! Only verification makes a `Verified` body.
+
+use tower_webhook::{
+    Delivery,
+    body::{Buffered, Verified},
+};
+
+fn forge(body: Buffered, delivery: Delivery) -> Verified {
+    Verified { body, delivery }
+}
+
+fn main() {}

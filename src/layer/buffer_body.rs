@@ -12,10 +12,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 
 use super::{Check, Guard, Refusal, Step, limits::limit_methods};
-use crate::{
-    ConfigError,
-    body::{BodyBudget, Buffered, Limits, ReadBody},
-};
+use crate::body::{BodyBudget, Buffered, Limits, ReadBody};
 
 /// Reads request bodies to their end, within bounds: 1 MiB, 15 seconds, and 5 seconds without a byte, by default.
 ///
@@ -49,6 +46,10 @@ impl BufferBodyLayer {
     }
 
     limit_methods!();
+
+    fn limits_mut(&mut self) -> &mut Limits {
+        Arc::make_mut(&mut self.limits)
+    }
 }
 
 impl Default for BufferBodyLayer {

@@ -42,45 +42,63 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct VerifySignatureLayer {
+    // Shared: axum applies layers anew for each request.
+    config: Arc<Config>,
+}
+
+#[derive(Clone, Debug)]
+struct Config {
     verifier: Verifier,
-    limits: Arc<Limits>,
+    limits: Limits,
     clock: SharedClock,
 }
 
 impl VerifySignatureLayer {
     /// A layer with the default bounds and the system's clock.
     pub fn new(verifier: Verifier) -> Self {
-        Self { limits: Arc::new(Limits::new(verifier.max_body())), clock: SharedClock::default(), verifier }
+        let limits = Limits::new(verifier.max_body());
+        Self { config: Arc::new(Config { verifier, limits, clock: SharedClock::default() }) }
     }
 
     /// Asks another clock whether requests are fresh.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = SharedClock::new(clock);
+        Arc::make_mut(&mut self.config).clock = SharedClock::new(clock);
         self
     }
 
+    limit_methods!();
+
     pub(super) fn verifier(&self) -> &Verifier {
-        &self.verifier
+        &self.config.verifier
     }
 
-    limit_methods!();
+    /// # Errors
+    ///
+    /// If a bound would refuse every request.
+    pub(super) fn check_limits(&self) -> Result<(), ConfigError> {
+        self.config.limits.check()
+    }
+
+    fn limits_mut(&mut self) -> &mut Limits {
+        &mut Arc::make_mut(&mut self.config).limits
+    }
 }
 
 impl<S> Layer<S> for VerifySignatureLayer {
     type Service = Guard<S, VerifySignature>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guard::new(inner, VerifySignature(Arc::new(self.clone())))
+        Guard::new(inner, VerifySignature(Arc::clone(&self.config)))
     }
 }
 
 /// The check of [`VerifySignatureLayer`].
 #[derive(Clone, Debug)]
-pub struct VerifySignature(Arc<VerifySignatureLayer>);
+pub struct VerifySignature(Arc<Config>);
 
 impl VerifySignature {
     fn begin(&self, head: &Parts, body: &impl Body) -> Result<Verification, Rejection> {
-        let VerifySignatureLayer { verifier, limits, clock } = &*self.0;
+        let Config { verifier, limits, clock } = &*self.0;
         verifier.check_method(&head.method)?;
         limits.check_head(&head.headers, body)?;
         let now = clock.now().map_err(|_| Rejection::ClockUnavailable)?;

@@ -71,7 +71,11 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
             _ if is_date(part) && !is_free(previous) => layout.forbidden[index - 1] = Some(b':'),
             Part::Text(text) if !is_free(part) => layout.forbidden[index] = text.bytes().last(),
             _ => {
-                return Err(format!("nothing keeps {} and {} apart: put text between them", name(previous), name(part)));
+                return Err(format!(
+                    "nothing keeps {} and {} apart: put text between them",
+                    name(previous),
+                    name(part)
+                ));
             }
         }
     }

@@ -1,0 +1,204 @@
+//! What the stack costs the allocator, beside the same service without it.
+
+#![cfg(feature = "axum")]
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{Router, extract::ConnectInfo, routing::post};
+use bytes::{Bytes, BytesMut};
+use futures_util::TryFutureExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_webhook::{
+    PeerAddr,
+    clock::{ManualClock, UnixTime},
+    layer::{ClientAddr, RateLimitLayer, WebhookLayer},
+    provider,
+    scheme::{Outgoing, Scheme},
+    store::{MemoryRateStore, Quota},
+};
+
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+const SECRET: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+#[test]
+fn an_accepted_request_allocates_at_most_twice_and_a_refused_one_once() {
+    let mut table = String::new();
+    for scheme in [provider::GITHUB, provider::STRIPE, provider::STANDARD_WEBHOOKS] {
+        for (case, change, most) in [
+            ("accepted", Change::Nothing, 2),
+            ("replayed", Change::Replay, 2),
+            ("forged", Change::Body, 1),
+            ("unsigned", Change::NoSignature, 1),
+            ("too large", Change::Length, 1),
+        ] {
+            for (framework, extra) in [("tower", in_tower(scheme, change)), ("axum", in_axum(scheme, change))] {
+                table += &format!("{:>20} {case:>10} in {framework:<6} {extra:+}\n", scheme.name);
+                assert!(extra <= most, "more than {most}:\n{table}");
+            }
+        }
+    }
+    println!("allocations of the whole stack, minus those of the same service without it\n{table}");
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Change {
+    Nothing,
+    Replay,
+    Body,
+    NoSignature,
+    Length,
+}
+
+/// Around a service that does nothing.
+fn in_tower(scheme: Scheme<'static>, change: Change) -> i64 {
+    async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let stack = stack(scheme).layer(service_fn(answer));
+    let with = measured(stack, scheme, change, PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9))));
+    let without =
+        measured(service_fn(answer), scheme, Change::Nothing, PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9))));
+    with - without
+}
+
+/// Around an axum handler that takes the body, beside a layer that does nothing: axum boxes layers that have state, and
+/// bodies that are not its own, whatever they do.
+fn in_axum(scheme: Scheme<'static>, change: Change) -> i64 {
+    let router = || Router::new().route("/hook", post(|body: Bytes| async move { drop(body) }));
+    let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9)));
+    let with = measured(router().layer(stack(scheme)), scheme, change, peer);
+    let without = measured(router().layer(Wrap(Arc::default())), scheme, Change::Nothing, peer);
+    with - without
+}
+
+fn stack(scheme: Scheme<'static>) -> WebhookLayer<RateLimitLayer<ClientAddr, MemoryRateStore>> {
+    WebhookLayer::builder(scheme.verifier(SECRET).unwrap())
+        .rate_limit(RateLimitLayer::new(Quota::per_minute(1_000_000), ClientAddr::new(), MemoryRateStore::new()))
+        .with_clock(ManualClock::at(NOW))
+        .build()
+        .unwrap()
+}
+
+/// Allocations from the call to the answer, whose body is not read.
+fn measured<S, ResBody, P>(service: S, scheme: Scheme<'static>, change: Change, peer: P) -> i64
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<ResBody>, Error = Infallible> + Clone,
+    P: Clone + Send + Sync + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let send = |id: u32, change: Change| {
+        let mut request = request(scheme, id, change);
+        request.extensions_mut().insert(peer.clone());
+        let mut ready = runtime.block_on(service.clone().ready_oneshot()).unwrap_or_else(|never| match never {});
+        let mut status = StatusCode::OK;
+        let counted = allocation_counter::measure(|| {
+            status = runtime.block_on(ready.call(request)).unwrap_or_else(|never| match never {}).status();
+        });
+        (status, i64::try_from(counted.count_total).unwrap())
+    };
+    // What is made once and kept (a store's first page, a lazy static) is not a request's.
+    for id in 0..200 {
+        send(id, Change::Nothing);
+    }
+    let expected = match change {
+        Change::Nothing | Change::Replay => StatusCode::OK,
+        Change::Body | Change::NoSignature => StatusCode::UNAUTHORIZED,
+        Change::Length => StatusCode::PAYLOAD_TOO_LARGE,
+    };
+    let mut counts: Vec<i64> = (0..101)
+        .map(|id| {
+            let id = if change == Change::Replay { id } else { 200 + id };
+            let (status, allocations) = send(id, change);
+            assert_eq!(status, expected, "{}", scheme.name);
+            allocations
+        })
+        .collect();
+    // The median: a store's maps grow now and then, for many requests at once.
+    counts.sort_unstable();
+    counts[counts.len() / 2]
+}
+
+/// A delivery of 1 KiB, with its body in one frame as hyper gives it: shared memory, of which clones allocate nothing.
+fn request(scheme: Scheme<'static>, id: u32, change: Change) -> Request<Full<Bytes>> {
+    let text = format!("{:<1024}", format!(r#"{{"id":"evt_{id}","type":"ping"}}"#));
+    let url = "https://hooks.example.com/hook";
+    let id = format!("msg_{id}");
+    let outgoing = Outgoing { id: Some(&id), now: NOW, ..Outgoing::post(url, text.as_bytes()) };
+    let mut request = Request::post("/hook");
+    *request.headers_mut().unwrap() = scheme.signer(SECRET).unwrap().sign(&outgoing).unwrap();
+    if change == Change::NoSignature {
+        request.headers_mut().unwrap().remove(scheme.signature.header);
+        // Real requests have headers, whatever is missing.
+        request = request.header("user-agent", "stranger");
+    }
+    if change == Change::Length {
+        request = request.header("content-length", "18446744073709551613");
+    }
+    let mut frame = BytesMut::from(text.as_str());
+    if change == Change::Body {
+        frame[20] ^= 1;
+    }
+    request.body(Full::new(frame.split_to(1024).freeze())).unwrap()
+}
+
+/// A layer that does nothing, but has state and a body type of its own, as every layer that looks at bodies has.
+#[derive(Clone)]
+struct Wrap(Arc<()>);
+
+impl<S> Layer<S> for Wrap {
+    type Service = Wrapped<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Wrapped { inner, _state: self.0.clone() }
+    }
+}
+
+#[derive(Clone)]
+struct Wrapped<S> {
+    inner: S,
+    _state: Arc<()>,
+}
+
+impl<S, B, ResBody> Service<Request<B>> for Wrapped<S>
+where
+    S: Service<Request<Opaque<B>>, Response = Response<ResBody>>,
+{
+    type Response = Response<Opaque<ResBody>>;
+    type Error = S::Error;
+    type Future = futures_util::future::MapOk<S::Future, fn(Response<ResBody>) -> Response<Opaque<ResBody>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.inner.call(request.map(Opaque)).map_ok(|response| response.map(Opaque))
+    }
+}
+
+/// A body in a type that is not axum's.
+struct Opaque<B>(B);
+
+impl<B: http_body::Body + Unpin> http_body::Body for Opaque<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,7 +1,6 @@
 //! The one place where something secret is compared.
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use zeroize::Zeroize;
 
 /// A signature, decoded: a MAC or a digest of at most 64 bytes, padded with zeros.
 ///
@@ -29,18 +28,12 @@ impl Tag {
     /// Differences are gathered a word at a time and judged once: a byte-wise comparison of
     /// 32 bytes would cost a fifth of the MAC of an empty body.
     fn ct_eq(&self, other: &Self) -> Choice {
-        let difference = self
-            .0
-            .chunks_exact(8)
-            .zip(other.0.chunks_exact(8))
-            .fold(0, |difference, (a, b)| difference | (word(a) ^ word(b)));
+        let (ours, _) = self.0.as_chunks();
+        let (theirs, _) = other.0.as_chunks();
+        let difference = ours.iter().zip(theirs).fold(0, |difference, (ours, theirs)| {
+            difference | (u64::from_ne_bytes(*ours) ^ u64::from_ne_bytes(*theirs))
+        });
         difference.ct_eq(&0)
-    }
-}
-
-impl Drop for Tag {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 
@@ -56,10 +49,6 @@ pub(crate) fn first_match(expected: &[Tag], candidates: &[Tag]) -> Option<usize>
         found |= matches;
     }
     bool::from(found).then(|| usize::try_from(position).ok()).flatten()
-}
-
-fn word(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

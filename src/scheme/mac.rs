@@ -45,8 +45,9 @@ impl Algorithm {
 pub(super) enum Keyed {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
-    Sha384(Hmac<Sha384>),
-    Sha512(Hmac<Sha512>),
+    // Boxed, since these states are twice as large, and the few providers that use them should not slow down the rest.
+    Sha384(Box<Hmac<Sha384>>),
+    Sha512(Box<Hmac<Sha512>>),
     Token(Tag),
 }
 
@@ -56,8 +57,8 @@ impl Keyed {
         match algorithm {
             Algorithm::HmacSha1 => Self::Sha1(keyed(key)),
             Algorithm::HmacSha256 => Self::Sha256(keyed(key)),
-            Algorithm::HmacSha384 => Self::Sha384(keyed(key)),
-            Algorithm::HmacSha512 => Self::Sha512(keyed(key)),
+            Algorithm::HmacSha384 => Self::Sha384(Box::new(keyed(key))),
+            Algorithm::HmacSha512 => Self::Sha512(Box::new(keyed(key))),
             Algorithm::Token => Self::Token(tag(&Sha256::digest(key))),
         }
     }

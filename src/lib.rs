@@ -1,6 +1,78 @@
 //! Tower layers that receive webhooks safely.
+//!
+//! A webhook endpoint is a door to the public internet behind which somebody's money, code or mail is handled. This crate makes
+//! sure that the sender holds the key, that the bytes are the ones that were signed, that they are fresh, that each delivery is acted on once,
+//! that none is lost, and that strangers cannot make the server spend memory or work. It is a stack of ordinary
+//! [`tower_layer::Layer`]s, for axum, tonic, plain hyper and whatever else speaks Tower.
+//!
+//! ```
+//! use axum::{Router, body::Bytes, routing::post};
+//! use tower_webhook::{layer::WebhookLayer, provider};
+//!
+//! let stripe = provider::STRIPE.verifier("whsec_…")?;
+//!
+//! let app: Router = Router::new()
+//!     .route("/stripe", post(|event: Bytes| async move { println!("{} genuine bytes", event.len()) }))
+//!     .layer(WebhookLayer::new(stripe));
+//! # Ok::<(), tower_webhook::ConfigError>(())
+//! ```
+//!
+//! # The stack
+//!
+//! [`layer::WebhookLayer`] composes it with safe defaults. By hand, a request meets these from top to bottom; another order that would be
+//! unsafe does not compile.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::ServiceBuilder;
+//! use tower_webhook::{layer::*, provider, store::{MemoryNonceStore, MemoryRateStore, Quota}};
+//!
+//! let slack = provider::SLACK.verifier(["new secret", "old secret"])?;
+//! let rates = MemoryRateStore::new();
+//! let stack = ServiceBuilder::new()
+//!     .layer(RenderRejectionsLayer::new())
+//!     .layer(RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), rates.clone()))
+//!     .layer(VerifySignatureLayer::new(slack).max_body(256 * 1024))
+//!     .layer(EnforceTimestampLayer::new(Duration::from_secs(60)))
+//!     .layer(RateLimitLayer::new(Quota::per_second(100), BySender, rates))
+//!     .layer(RejectReplayLayer::new(MemoryNonceStore::new()));
+//! # Ok::<(), tower_webhook::ConfigError>(())
+//! ```
+//!
+//! | layer | refuses with |
+//! |---|---|
+//! | [`RenderRejectionsLayer`](layer::RenderRejectionsLayer) | nothing: puts the others' rejections into words |
+//! | [`RateLimitLayer`](layer::RateLimitLayer) by address | 429 |
+//! | [`VerifySignatureLayer`](layer::VerifySignatureLayer) | 400, 401, 405, 408, 413, 415, 503 |
+//! | [`EnforceTimestampLayer`](layer::EnforceTimestampLayer) | 401 |
+//! | [`RateLimitLayer`](layer::RateLimitLayer) by sender | 429 |
+//! | [`RejectReplayLayer`](layer::RejectReplayLayer) | 200 for a delivery that was handled, 503 while it is |
+//!
+//! # Where to look
+//!
+//! * [`provider`]: the catalogue of providers;
+//! * [`scheme`]: how requests are signed, providers of your own, verifying and signing by hand;
+//! * [`key`]: secrets and their rotation;
+//! * [`layer`]: the layers, and checks of your own;
+//! * [`body`]: bodies as proof, and the budget for those that are not verified yet;
+//! * [`store`]: memory of deliveries and rates;
+//! * [`clock`]: time, and its stand-in for tests;
+//! * [`Delivery`]: what was proven about a request; [`Rejection`]: why one was turned away.
+//!
+//! # Features
+//!
+//! None is on by default; each only adds.
+//!
+//! * `axum`: [`Delivery`] as an extractor; axum's own record of peer addresses, and of the URI in nested routers.
+//! * `serde`: [`scheme::SchemeBuilder`] and its parts from configuration files.
+//!
+//! # What it does not protect from
+//!
+//! See the [README](https://github.com/tower-webhook/tower-webhook#what-it-does-not-protect-from).
+
 #![forbid(unsafe_code)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
+// Nothing that a stranger sends may panic.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -17,3 +89,8 @@ pub mod scheme;
 pub mod store;
 
 pub use self::{client_addr::PeerAddr, delivery::Delivery, error::ConfigError, rejection::Rejection};
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

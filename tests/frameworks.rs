@@ -90,7 +90,7 @@ async fn hyper_takes_the_stack() {
         let (io, _) = tokio::io::duplex(64);
         let server = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
         let connection = async move { drop(server.serve_connection(hyper_util::rt::TokioIo::new(io), service).await) };
-        let _ = connection;
+        drop(connection);
     }
     serve(ServiceBuilder::new().layer(WebhookLayer::new(verifier())).service(service_fn(answer)));
     serve(by_hand!().service(service_fn(answer)));

@@ -22,6 +22,10 @@ pub trait Check<B> {
 ///
 /// A judgement at once spares the guard from cloning the service that it would otherwise have to keep ready.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and a box would be an allocation for each request"
+)]
 pub enum Step<Out, F> {
     /// The judgement.
     Now(Result<Request<Out>, Refusal>),

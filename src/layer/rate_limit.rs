@@ -143,6 +143,7 @@ impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the request that it was made of is as large")]
 fn settle<B>(request: Request<B>, answer: Result<Verdict, StoreError>) -> Result<Request<B>, Refusal> {
     match answer {
         Ok(Verdict::Limited { retry_after }) => {

@@ -269,7 +269,7 @@ where
                     }
                 }
                 Project::Handling { called, reservation, deadline } => match called.poll(cx) {
-                    Poll::Ready(Ok(response)) => match settle(response, reservation.take(), &this.config) {
+                    Poll::Ready(Ok(response)) => match settle(response, reservation.take(), this.config) {
                         (response, None) => return Poll::Ready(Ok(response)),
                         (response, Some(asked)) => State::Committing { asked, response: Some(response) },
                     },

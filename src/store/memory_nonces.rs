@@ -153,7 +153,6 @@ impl MemoryNonceStore {
 }
 
 impl Inner {
-    #[expect(clippy::cast_possible_truncation, reason = "any bits of a digest choose a shard")]
     fn shard(&self, key: u128) -> MutexGuard<'_, Shard> {
         lock(&self.shards[key as usize % SHARDS])
     }

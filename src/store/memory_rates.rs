@@ -85,7 +85,6 @@ impl MemoryRateStore {
         self.len() == 0
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash choose a shard")]
     fn judge(&self, key: u128, quota: Quota) -> Verdict {
         let inner = &*self.0;
         let now = u64::try_from(inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX);

@@ -89,7 +89,8 @@ where
             assert_eq!(response.status(), StatusCode::OK);
             response
         },
-        BatchSize::PerIteration,
+        // As many as stay in the cache: a server has just received the request that it looks at.
+        BatchSize::NumIterations((64 * 1024 / size as u64).max(1)),
     );
 }
 

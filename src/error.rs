@@ -90,8 +90,8 @@ impl fmt::Display for ConfigError {
             Self::Scheme { scheme, why } => write!(f, "scheme `{scheme}`: {why}"),
             Self::MissingPublicUrl { scheme } => write!(
                 f,
-                "scheme `{scheme}` signs the URL: give the public one with \
-                 `Verifier::builder(..).public_origin(\"https://…\")` or `.public_url(..)`"
+                "scheme `{scheme}` signs the URL, so it needs the public one: \
+                 a `public_origin` such as `https://hooks.example.com`, or a whole `public_url`"
             ),
             Self::RetentionTooShort { given, needed } => write!(
                 f,

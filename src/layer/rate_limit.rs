@@ -81,6 +81,13 @@ impl<B, F: Fn(&Request<B>) -> Option<RateKey>> RateLimitBy<B> for F {
     }
 }
 
+/// Limits nothing if there is none: for limits that a configuration may leave out.
+impl<B, K: RateLimitBy<B>> RateLimitBy<B> for Option<K> {
+    fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
+        self.as_ref().map_or(Ok(None), |by| by.key(request))
+    }
+}
+
 /// Counts together the requests of each client address, from [`PeerAddr`](crate::PeerAddr) or axum's `ConnectInfo`.
 ///
 /// Without either, requests are answered `500`: a limit that silently does not apply is worse than none.

@@ -209,7 +209,8 @@ impl<Outside, Inside, N: NonceStore> WebhookBuilder<Outside, Inside, RejectRepla
     /// [`ConfigError::RetentionTooShort`] if a delivery would be forgotten while the same request is still accepted;
     /// [`ConfigError::InvalidValue`] if a timeout is zero.
     pub fn build(self) -> Result<WebhookLayer<Outside, Inside, RejectReplayLayer<N>>, ConfigError> {
-        let needed = self.layer.verify.verifier().tolerance().map(|tolerance| tolerance.window());
+        let tolerance = self.layer.verify.verifier().tolerance();
+        let needed = tolerance.map(|tolerance| tolerance.past.saturating_add(tolerance.future));
         self.layer.replay.check_retention(needed.unwrap_or_default())?;
         self.layer.verify.check_limits()?;
         Ok(self.layer)

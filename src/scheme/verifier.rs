@@ -99,7 +99,8 @@ impl VerifierBuilder {
             None => {}
         }
         if self.tolerance.is_some() && plan.timestamp.is_none() {
-            return Err(ConfigError::scheme(&plan.name, "signs no time, so a tolerance would judge nothing"));
+            let why = "the scheme signs no time, so a tolerance would judge nothing";
+            return Err(ConfigError::invalid("tolerance", format!("of `{}`", plan.name), why));
         }
         let tolerance = self.tolerance.unwrap_or(plan.tolerance);
         if tolerance.past.max(tolerance.future) > MAX_TOLERANCE {

@@ -1,0 +1,321 @@
+//! The file: what may stand in it, and what is said if something else does.
+
+use std::{env, fmt, net::SocketAddr, time::Duration};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::Table;
+use tower_webhook::{
+    ConfigError,
+    clock::UnixTime,
+    provider,
+    scheme::{CheckedScheme, IntoScheme, SchemeBuilder, Tolerance, Verifier},
+    store::Quota,
+};
+
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+pub(crate) struct Endpoint {
+    /// Its place in the file, for messages about it.
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) verifier: Verifier,
+    pub(crate) max_body: Option<usize>,
+    /// A clock that stands still.
+    pub(crate) now: Option<UnixTime>,
+    pub(crate) replay: Replay,
+    pub(crate) retention: Option<Duration>,
+    pub(crate) rate_limit: Option<Quota>,
+    pub(crate) handler: HandlerSettings,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Replay {
+    #[default]
+    Memory,
+    Off,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HandlerSettings {
+    pub(crate) status: u16,
+    pub(crate) fail_first: u32,
+    pub(crate) delay_ms: u64,
+}
+
+impl Default for HandlerSettings {
+    fn default() -> Self {
+        Self { status: 200, fail_first: 0, delay_ms: 0 }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: String,
+    #[serde(default)]
+    endpoint: Vec<Table>,
+}
+
+/// An `[[endpoint]]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    path: String,
+    provider: Option<String>,
+    scheme: Option<SchemeBuilder>,
+    keys: Vec<String>,
+    public_origin: Option<String>,
+    public_url: Option<String>,
+    max_body: Option<usize>,
+    tolerance_secs: Option<u64>,
+    now: Option<u64>,
+    #[serde(default)]
+    replay: Replay,
+    retention_secs: Option<u64>,
+    rate_limit: Option<RateLimit>,
+    #[serde(default)]
+    handler: HandlerSettings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateLimit {
+    per_minute: u32,
+    burst: Option<u32>,
+}
+
+impl Config {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        let file: Table = text.parse().map_err(|error| Problem::of_syntax(&error, text))?;
+        let File { listen, endpoint } = read(file)?;
+        let listen = listen
+            .parse()
+            .map_err(|_| Problem::with("listen", "not an address and port, such as `127.0.0.1:8080` or `[::1]:0`"))?;
+        if endpoint.is_empty() {
+            return Err(Problem::new("nothing to receive: add an `[[endpoint]]` with `path`, `provider` and `keys`"));
+        }
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for (index, table) in endpoint.into_iter().enumerate() {
+            let name = match table.get("path").and_then(toml::Value::as_str) {
+                Some(path) => format!("endpoint {} ({path})", index + 1),
+                None => format!("endpoint {}", index + 1),
+            };
+            let endpoint = read(table).and_then(|settings| Endpoint::new(name.clone(), settings));
+            let endpoint = endpoint.map_err(|problem| problem.at(&name))?;
+            if let Some(earlier) = endpoints.iter().find(|earlier| earlier.path == endpoint.path) {
+                let why = format!("already that of {}: give each endpoint its own", earlier.name);
+                return Err(Problem::with("path", why).at(&name));
+            }
+            endpoints.push(endpoint);
+        }
+        Ok(Self { listen, endpoints })
+    }
+}
+
+impl Endpoint {
+    fn new(name: String, settings: Settings) -> Result<Self, Problem> {
+        settings.check()?;
+        let rate_limit = settings.rate_limit.as_ref().map(RateLimit::quota).transpose()?;
+        let verifier = settings.verifier()?;
+        settings.check_retention(&verifier)?;
+        Ok(Self {
+            name,
+            verifier,
+            path: settings.path,
+            max_body: settings.max_body,
+            now: settings.now.map(UnixTime::from_secs),
+            replay: settings.replay,
+            retention: settings.retention_secs.map(Duration::from_secs),
+            rate_limit,
+            handler: settings.handler,
+        })
+    }
+}
+
+impl Settings {
+    /// What makes no sense by itself, or beside something else.
+    fn check(&self) -> Result<(), Problem> {
+        let is_path = |byte: u8| byte.is_ascii_graphic() && !b"{}?#".contains(&byte);
+        let refusals = [
+            (
+                !self.path.starts_with('/') || !self.path.bytes().all(is_path),
+                "path",
+                "must start with `/`, and hold neither blanks nor any of `{}?#`",
+            ),
+            (
+                self.public_origin.is_some() && self.public_url.is_some(),
+                "public_url",
+                "contradicts `public_origin`: keep one of them",
+            ),
+            (
+                self.max_body == Some(0),
+                "max_body",
+                "would refuse every body: leave it out for the provider's own limit",
+            ),
+            (
+                self.retention_secs.is_some() && self.replay == Replay::Off,
+                "retention_secs",
+                "says how long to remember deliveries, but `replay = \"off\"` remembers none: leave one of them out",
+            ),
+            (
+                !(200..600).contains(&self.handler.status),
+                "handler.status",
+                "not a status to answer with: choose one from 200 to 599",
+            ),
+        ];
+        match refusals.into_iter().find(|(is_refused, ..)| *is_refused) {
+            Some((_, setting, why)) => Err(Problem::with(setting, why)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_retention(&self, verifier: &Verifier) -> Result<(), Problem> {
+        let window = verifier.tolerance().map(|Tolerance { past, future }| past.saturating_add(future).as_secs());
+        let needed = window.unwrap_or_default().max(1);
+        match self.retention_secs {
+            Some(given) if given < needed => {
+                let why =
+                    format!("too short, since the same delivery is accepted for longer: {needed} or more is needed");
+                Err(Problem::with("retention_secs", why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn verifier(&self) -> Result<Verifier, Problem> {
+        let mut builder = Verifier::builder(self.scheme()?);
+        if let Some(origin) = &self.public_origin {
+            builder = builder.public_origin(&**origin);
+        }
+        if let Some(url) = &self.public_url {
+            builder = builder.public_url(&**url);
+        }
+        if let Some(secs) = self.tolerance_secs {
+            builder = builder.tolerance(Duration::from_secs(secs));
+        }
+        let keys = self.keys.iter().map(|key| resolve(key)).collect::<Result<Vec<_>, _>>()?;
+        builder.build(keys).map_err(|error| match error {
+            ConfigError::MissingPublicUrl { scheme } => {
+                let why = format!(
+                    "missing, and `{scheme}` signs the URL: say what your server is reached under, such as \
+                     \"https://hooks.example.com\", or the whole URL in `public_url`"
+                );
+                Problem::with("public_origin", why)
+            }
+            ConfigError::Scheme { .. } | ConfigError::InvalidValue { what: "tolerance", .. } => {
+                Problem::with("tolerance_secs", error.to_string())
+            }
+            ConfigError::InvalidValue { what: "public origin", .. } => {
+                Problem::with("public_origin", error.to_string())
+            }
+            ConfigError::InvalidValue { what: "public URL", .. } => Problem::with("public_url", error.to_string()),
+            error => Problem::with("keys", error.to_string()),
+        })
+    }
+
+    fn scheme(&self) -> Result<CheckedScheme, Problem> {
+        let (setting, scheme) = match (&self.provider, &self.scheme) {
+            (Some(_), Some(_)) => {
+                return Err(Problem::with("scheme", "contradicts `provider`: keep one of them"));
+            }
+            (None, None) => {
+                return Err(Problem::with(
+                    "provider",
+                    "missing: name one of the catalogue, or describe an `[endpoint.scheme]`",
+                ));
+            }
+            (Some(name), None) => ("provider", provider::find(name).and_then(IntoScheme::into_checked)),
+            (None, Some(scheme)) => ("scheme", scheme.build()),
+        };
+        scheme.map_err(|error| match error {
+            ConfigError::UnknownProvider { .. } => {
+                let known: Vec<&str> = provider::ALL.iter().map(|scheme| scheme.name).collect();
+                Problem::with(setting, format!("{error}, which has {}", known.join(", ")))
+            }
+            error => Problem::with(setting, error.to_string()),
+        })
+    }
+}
+
+impl RateLimit {
+    fn quota(&self) -> Result<Quota, Problem> {
+        if self.per_minute == 0 || self.burst == Some(0) {
+            return Err(Problem::with("rate_limit", "would let nothing through: both numbers must be at least 1"));
+        }
+        let quota = Quota::per_minute(self.per_minute);
+        Ok(self.burst.map_or(quota, |burst| quota.allow_burst(burst)))
+    }
+}
+
+/// The secret itself, or what the environment has under its name.
+fn resolve(key: &str) -> Result<String, Problem> {
+    let Some(name) = key.strip_prefix("env:") else { return Ok(key.to_owned()) };
+    env::var(name).map_err(|error| {
+        let why = match error {
+            env::VarError::NotPresent => "is not set",
+            env::VarError::NotUnicode(_) => "is not UTF-8",
+        };
+        Problem::with("keys", format!("the environment variable `{name}` {why}"))
+    })
+}
+
+fn read<T: DeserializeOwned>(table: Table) -> Result<T, Problem> {
+    table.try_into().map_err(|error| Problem::of_types(&error))
+}
+
+/// What is wrong with the file. Says where and how to mend it, and quotes no value, which may be a secret.
+#[derive(Debug)]
+pub(crate) struct Problem(String);
+
+impl Problem {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
+    pub(crate) fn with(setting: &str, why: impl fmt::Display) -> Self {
+        Self(format!("`{setting}`: {why}"))
+    }
+
+    pub(crate) fn at(self, endpoint: &str) -> Self {
+        Self(format!("{endpoint}, {}", self.0))
+    }
+
+    /// The parser's message without the line that it is about.
+    fn of_syntax(error: &toml::de::Error, text: &str) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        Self(format!("line {line}: not TOML: {}", error.message()))
+    }
+
+    /// What was expected, and where, without what was found.
+    fn of_types(error: &toml::de::Error) -> Self {
+        let text = error.to_string();
+        let (message, setting) = match text.trim_end().rsplit_once("\nin `") {
+            Some((message, setting)) => (message, setting.trim_end_matches('`')),
+            None => (text.trim_end(), ""),
+        };
+        let why = match message.rsplit_once(", expected ") {
+            Some((_, expected)) if !message.starts_with("unknown field") => match expected {
+                "a sequence" => "expected a list, in square brackets".to_owned(),
+                "u16" | "u32" | "u64" | "usize" => {
+                    format!("expected a whole number, not negative, that fits in {expected}")
+                }
+                _ => format!("expected {expected}"),
+            },
+            _ => message.to_owned(),
+        };
+        if setting.is_empty() { Self(why) } else { Self::with(setting, why) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,139 @@
+//! A server that is driven by a TOML file: point a provider at it, and see what arrives.
+//!
+//! ```sh
+//! cargo run --example receiver --features axum,serde -- FILE.toml
+//! ```
+//!
+//! ```toml
+//! listen = "127.0.0.1:8080"           # port 0: any; the first line on stdout says which
+//!
+//! [[endpoint]]
+//! path = "/stripe"
+//! provider = "stripe"                 # a name in the catalogue; or a scheme of your own, as below
+//! keys = ["whsec_abc", "env:OLD_KEY"] # several while rotating; "env:NAME" reads the environment
+//!
+//! # All of these are optional.
+//! public_origin = "https://hooks.example.com" # or public_url, for schemes that sign the URL
+//! max_body = 1048576
+//! tolerance_secs = 300
+//! now = 1700000000                    # a clock that stands still, for recorded deliveries
+//! replay = "memory"                   # or "off"
+//! retention_secs = 600
+//! rate_limit = { per_minute = 600, burst = 50 }
+//! handler = { status = 200, fail_first = 0, delay_ms = 0 } # fail_first: answers 503 to the first calls of each delivery
+//!
+//! [[endpoint]]
+//! path = "/acme"
+//! keys = ["a secret shared with Acme"]
+//! [endpoint.scheme]                   # see `SchemeBuilder`
+//! name = "acme"
+//! signature = "x-acme-signature"
+//! timestamp = "header:x-acme-timestamp"
+//! message = "{timestamp}.{body}"
+//! ```
+//!
+//! Every request is a line of JSON on stderr. Settings that make no sense end it with exit code 2 and a sentence that says why.
+
+mod config;
+mod journal;
+mod server;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
+
+use axum::Router;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{net::TcpListener, sync::oneshot, time::sleep};
+
+use crate::config::{Config, Problem};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let [file] = &arguments[..] else {
+        eprintln!("usage: receiver FILE.toml");
+        return ExitCode::from(2);
+    };
+    let (listen, app) = match set_up(file) {
+        Ok(ready) => ready,
+        Err(problem) => {
+            eprintln!("receiver: {}: {problem}", file.display());
+            return ExitCode::from(2);
+        }
+    };
+    match serve(listen, app).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("receiver: {listen}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_up(file: &OsString) -> Result<(SocketAddr, Router), Problem> {
+    let text = std::fs::read_to_string(file).map_err(|error| Problem::new(format!("cannot be read: {error}")))?;
+    let Config { listen, endpoints } = Config::parse(&text)?;
+    Ok((listen, server::router(endpoints)?))
+}
+
+async fn serve(listen: SocketAddr, app: Router) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let mut stop = StopSignals::listen()?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    stdout.flush()?;
+
+    let (stopping, stopped) = oneshot::channel();
+    let until_asked = async move {
+        stop.any().await;
+        let _ = stopping.send(());
+    };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        served = axum::serve(listener, app).with_graceful_shutdown(until_asked) => served,
+        () = async { drop(stopped.await); sleep(GRACE).await } => Ok(()),
+    }
+}
+
+/// How long requests that are being handled may take to end: a client that stalls must not keep the process alive.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct StopSignals([Signal; 2]);
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    async fn any(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn any(&mut self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
+}

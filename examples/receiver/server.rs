@@ -1,0 +1,140 @@
+//! The endpoints: a stack and a handler for each.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware,
+    routing::{MethodRouter, any},
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tower::util::MapRequestLayer;
+use tower_webhook::{
+    ConfigError, Delivery,
+    clock::ManualClock,
+    layer::{ClientAddr, RateLimitLayer, RenderRejectionsLayer, WebhookLayer},
+    store::MemoryRateStore,
+};
+
+use crate::{
+    config::{Endpoint, HandlerSettings, Problem, Replay},
+    journal::{self, Journal},
+};
+
+pub(crate) fn router(endpoints: Vec<Endpoint>) -> Result<Router, Problem> {
+    let mut router = Router::new().without_v07_checks().fallback(journal::not_found);
+    for endpoint in endpoints {
+        let route = route(&endpoint).map_err(|error| Problem::new(error.to_string()).at(&endpoint.name))?;
+        router = router.route(&endpoint.path, route);
+    }
+    // Each stack bounds its bodies itself, and some less tightly than axum would.
+    Ok(router.layer(DefaultBodyLimit::disable()))
+}
+
+/// From inside out.
+fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
+    let handler = Arc::new(Handler::new(endpoint.handler));
+    let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
+
+    let mut stack = WebhookLayer::builder(endpoint.verifier.clone()).then(MapRequestLayer::new(journal::note_delivery));
+    if let Some(bytes) = endpoint.max_body {
+        stack = stack.max_body(bytes);
+    }
+    if let Some(now) = endpoint.now {
+        stack = stack.with_clock(ManualClock::at(now));
+    }
+    if let Some(retention) = endpoint.retention {
+        // Signed times are in whole seconds, and the last of them lasts until it is over.
+        stack = stack.retention(retention.saturating_add(Duration::from_secs(1)));
+    }
+    let route = match endpoint.replay {
+        Replay::Memory => route.layer(stack.build()?),
+        Replay::Off => route.layer(stack.without_replay_protection().build()?),
+    };
+    let route = match endpoint.rate_limit {
+        Some(quota) => {
+            let limit = RateLimitLayer::new(quota, ClientAddr::new(), MemoryRateStore::new());
+            route.layer((RenderRejectionsLayer::new(), limit))
+        }
+        None => route,
+    };
+    let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
+    Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))
+}
+
+/// Answers as it was told to, and says what it was given.
+struct Handler {
+    settings: HandlerSettings,
+    calls: AtomicU64,
+    /// How often each delivery was answered `503`.
+    failures: Mutex<HashMap<[u8; 32], u32>>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    provider: String,
+    delivery_id: Option<String>,
+    event: Option<String>,
+    signed_at: Option<u64>,
+    key: usize,
+    body_len: usize,
+    body_sha256: String,
+    calls: u64,
+}
+
+impl Handler {
+    fn new(settings: HandlerSettings) -> Self {
+        Self { settings, calls: AtomicU64::new(0), failures: Mutex::default() }
+    }
+
+    async fn handle(&self, delivery: &Delivery, body: &[u8]) -> (StatusCode, Json<Report>) {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        tokio::time::sleep(Duration::from_millis(self.settings.delay_ms)).await;
+        let digest = Sha256::digest(body);
+        let status = if self.fails(delivery, digest.into()) {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::from_u16(self.settings.status).unwrap_or_default()
+        };
+        let report = Report {
+            provider: delivery.provider().to_owned(),
+            delivery_id: delivery.id().map(str::to_owned),
+            event: delivery.event().map(str::to_owned),
+            signed_at: delivery.signed_at().map(|time| time.as_secs()),
+            key: delivery.key_index(),
+            body_len: body.len(),
+            body_sha256: base16ct::lower::encode_string(&digest),
+            calls,
+        };
+        (status, Json(report))
+    }
+
+    /// Whether this is one of the first calls of the delivery, which fail.
+    fn fails(&self, delivery: &Delivery, body_digest: [u8; 32]) -> bool {
+        /// After so many deliveries, all are new again.
+        const REMEMBERED: usize = 100_000;
+        if self.settings.fail_first == 0 {
+            return false;
+        }
+        let key = delivery.replay_key().map_or(body_digest, |key| *key.as_bytes());
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= REMEMBERED {
+            failures.clear();
+        }
+        let failed = failures.entry(key).or_default();
+        let fails = *failed < self.settings.fail_first;
+        *failed += u32::from(fails);
+        fails
+    }
+}

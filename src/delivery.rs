@@ -37,8 +37,12 @@ use crate::{
 /// assert!(!delivery.event_is_signed(), "GitHub signs nothing but the body");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Cheap to clone.
 #[derive(Clone)]
-pub struct Delivery {
+pub struct Delivery(Arc<Proven>);
+
+pub(crate) struct Proven {
     pub(crate) provider: Arc<str>,
     pub(crate) key_index: usize,
     pub(crate) key_id: Option<Arc<str>>,
@@ -58,7 +62,6 @@ pub(crate) struct SignedAt {
 }
 
 /// What makes a delivery the same as an earlier one.
-#[derive(Clone)]
 pub(crate) enum Identity {
     /// The delivery id, which is signed.
     SignedId,
@@ -67,13 +70,13 @@ pub(crate) enum Identity {
 }
 
 /// Something the request says of itself.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Claim {
     pub(crate) text: ClaimText,
     pub(crate) is_signed: bool,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) enum ClaimText {
     #[default]
     None,
@@ -107,7 +110,6 @@ impl Claim {
 }
 
 /// UTF-8 in a part of the body, or decoded from it.
-#[derive(Clone)]
 pub(crate) struct Text(Bytes);
 
 impl Text {
@@ -128,49 +130,58 @@ impl Text {
 }
 
 impl Delivery {
+    pub(crate) fn new(proven: Proven) -> Self {
+        Self(Arc::new(proven))
+    }
+
+    /// The signed time, and what it takes to judge it again.
+    pub(crate) fn signature_time(&self) -> Option<SignedAt> {
+        self.0.signed_at
+    }
+
     /// The name of the scheme that the request was verified by.
     pub fn provider(&self) -> &str {
-        &self.provider
+        &self.0.provider
     }
 
     /// Which key of the ring matched, from 0.
     pub fn key_index(&self) -> usize {
-        self.key_index
+        self.0.key_index
     }
 
     /// The name of the key that matched, if it was given one.
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.0.key_id.as_deref()
     }
 
     /// When the request was signed; `None` if the scheme signs no time.
     pub fn signed_at(&self) -> Option<UnixTime> {
-        self.signed_at.map(|signed| signed.time)
+        self.0.signed_at.map(|signed| signed.time)
     }
 
     /// The delivery's id, as the provider gives it; see [`id_is_signed`](Self::id_is_signed).
     pub fn id(&self) -> Option<&str> {
-        self.id.as_str()
+        self.0.id.as_str()
     }
 
     /// Whether the signature covers the id. If not, anyone who captured the request could have changed it.
     pub fn id_is_signed(&self) -> bool {
-        self.id.is_signed
+        self.0.id.is_signed
     }
 
     /// The type of event, as the provider gives it; see [`event_is_signed`](Self::event_is_signed).
     pub fn event(&self) -> Option<&str> {
-        self.event.as_str()
+        self.0.event.as_str()
     }
 
     /// Whether the signature covers the event type. If not, anyone who captured the request could have changed it.
     pub fn event_is_signed(&self) -> bool {
-        self.event.is_signed
+        self.0.event.is_signed
     }
 
     /// How long the same bytes are accepted; `None` if the scheme signs no time, so that they always are.
     pub fn window(&self) -> Option<Duration> {
-        self.signed_at.map(|signed| signed.tolerance.window())
+        self.0.signed_at.map(|signed| signed.tolerance.window())
     }
 
     /// What makes this delivery the same as an earlier one: a digest over the provider and the signed id, or where
@@ -178,13 +189,15 @@ impl Delivery {
     ///
     /// `None` if the provider sends the same bytes again for something new ([`Repeats::Always`]).
     pub fn replay_key(&self) -> Option<ReplayKey> {
-        let mut digest = Sha256::new_with_prefix("tower-webhook replay 1");
+        // Short enough for a single block, mostly.
+        let mut digest = Sha256::new_with_prefix("twr1");
         let mut part = |bytes: &[u8]| {
-            digest.update((bytes.len() as u64).to_be_bytes());
+            // No body has more bytes than this can count, and so no part of one.
+            digest.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
             digest.update(bytes);
         };
-        part(self.provider.as_bytes());
-        match (&self.identity, self.repeats) {
+        part(self.0.provider.as_bytes());
+        match (&self.0.identity, self.0.repeats) {
             (Identity::SignedId, _) => {
                 part(b"id");
                 part(self.id().unwrap_or_default().as_bytes());
@@ -207,7 +220,7 @@ impl fmt::Debug for Delivery {
             .field("id", &self.id())
             .field("event", &self.event())
             .field("signed_at", &self.signed_at())
-            .field("key_index", &self.key_index)
+            .field("key_index", &self.0.key_index)
             .field("key_id", &self.key_id())
             .finish_non_exhaustive()
     }

@@ -23,8 +23,8 @@ use tower::util::MapRequestLayer;
 use tower_webhook::{
     ConfigError, Delivery,
     clock::ManualClock,
-    layer::{ClientAddr, RateLimitLayer, RenderRejectionsLayer, WebhookLayer},
-    store::MemoryRateStore,
+    layer::{ClientAddr, RateLimitLayer, WebhookLayer},
+    store::{MemoryRateStore, Quota},
 };
 
 use crate::{
@@ -47,7 +47,11 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     let handler = Arc::new(Handler::new(endpoint.handler));
     let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
 
-    let mut stack = WebhookLayer::builder(endpoint.verifier.clone()).then(MapRequestLayer::new(journal::note_delivery));
+    let by = endpoint.rate_limit.map(|_| ClientAddr::new());
+    let quota = endpoint.rate_limit.unwrap_or(Quota::per_second(u32::MAX));
+    let mut stack = WebhookLayer::builder(endpoint.verifier.clone())
+        .rate_limit(RateLimitLayer::new(quota, by, MemoryRateStore::new()))
+        .then(MapRequestLayer::new(journal::note_delivery));
     if let Some(bytes) = endpoint.max_body {
         stack = stack.max_body(bytes);
     }
@@ -55,19 +59,11 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
         stack = stack.with_clock(ManualClock::at(now));
     }
     if let Some(retention) = endpoint.retention {
-        // Signed times are in whole seconds, and the last of them lasts until it is over.
-        stack = stack.retention(retention.saturating_add(Duration::from_secs(1)));
+        stack = stack.retention(retention);
     }
     let route = match endpoint.replay {
         Replay::Memory => route.layer(stack.build()?),
         Replay::Off => route.layer(stack.without_replay_protection().build()?),
-    };
-    let route = match endpoint.rate_limit {
-        Some(quota) => {
-            let limit = RateLimitLayer::new(quota, ClientAddr::new(), MemoryRateStore::new());
-            route.layer((RenderRejectionsLayer::new(), limit))
-        }
-        None => route,
     };
     let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
     Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))

@@ -62,7 +62,7 @@ pub struct EnforceTimestamp(EnforceTimestampLayer);
 impl EnforceTimestamp {
     fn judge(&self, delivery: &Delivery) -> Result<(), Rejection> {
         let signed = delivery
-            .signed_at
+            .signature_time()
             .ok_or(Rejection::Misconfigured { why: "`EnforceTimestampLayer` is behind a scheme that signs no time" })?;
         let now = self.0.clock.now().map_err(|_| Rejection::ClockUnavailable)?;
         signed.format.judge(signed.time, now, self.0.tolerance)

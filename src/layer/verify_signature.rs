@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use super::{Check, Guard, Refusal, Step, limits::limit_methods};
 use crate::{
     ConfigError, Rejection,
-    body::{BodyBudget, Buffered, Limits, ReadBody, Verified},
+    body::{BodyBudget, Limits, ReadBody, Verified},
     clock::{Clock, SharedClock},
     scheme::{Head, Verification, Verifier},
 };
@@ -115,7 +115,8 @@ impl<B: Body> Check<B> for VerifySignature {
         match self.begin(&head, &body) {
             Ok(verification) => Step::Later(VerifySignatureFuture {
                 read: ReadBody::new(body, &self.0.limits),
-                begun: Some((head, verification)),
+                verification,
+                head: Some(head),
             }),
             Err(rejection) => Step::Now(Err(Refusal::from(rejection).reusing(head))),
         }
@@ -127,7 +128,8 @@ pin_project! {
     pub struct VerifySignatureFuture<B> {
         #[pin]
         read: ReadBody<B>,
-        begun: Option<(Parts, Verification)>,
+        verification: Verification,
+        head: Option<Parts>,
     }
 }
 
@@ -136,12 +138,13 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let read = {
-            let Some((_, verification)) = this.begun else { return Poll::Pending };
-            ready!(this.read.poll_read(cx, |chunk| verification.update(chunk)))
-        };
-        let Some((head, verification)) = this.begun.take() else { return Poll::Pending };
-        let verified = read.and_then(|body| finish(verification, &head, body));
+        let verification = this.verification;
+        let read = ready!(this.read.poll_read(cx, |chunk| verification.update(chunk)));
+        let Some(head) = this.head.take() else { return Poll::Pending };
+        let verified = read.and_then(|body| {
+            let delivery = verification.judge(signed_head(&head), body.bytes())?;
+            Ok(Verified::new(body, delivery))
+        });
         Poll::Ready(match verified {
             Ok(body) => {
                 let mut request = Request::from_parts(head, body);
@@ -152,11 +155,6 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
         })
     }
-}
-
-fn finish(verification: Verification, head: &Parts, body: Buffered) -> Result<Verified, Rejection> {
-    let delivery = verification.finish(signed_head(head), body.bytes())?;
-    Ok(Verified::new(body, delivery))
 }
 
 /// The head as it was signed: with the target that the sender called, not what is left of it in a nested router.

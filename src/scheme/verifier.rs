@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ConfigError, Delivery, Rejection,
     clock::UnixTime,
-    delivery::{Claim, ClaimText, Identity, SignedAt, Text},
+    delivery::{Claim, ClaimText, Identity, Proven, SignedAt, Text},
     key::{IntoKeys, first_match},
 };
 
@@ -319,15 +319,15 @@ impl Macs {
         }
     }
 
-    /// The key that made one of the candidates, and its tag.
-    fn judge(self, candidates: &Candidates) -> Option<(usize, [u8; 32])> {
+    /// The key that made one of the candidates, and its tag. No key is left afterwards.
+    fn judge(&mut self, candidates: &Candidates) -> Option<(usize, [u8; 32])> {
         let judge = |tags: &[crate::key::Tag]| {
             let index = first_match(tags, candidates.as_slice())?;
             let mut start = [0; 32];
             start.copy_from_slice(&tags[index].as_bytes()[..32]);
             Some((index, start))
         };
-        match self {
+        match std::mem::replace(self, Self::Several(Vec::new())) {
             Self::One(mac) => judge(&[mac.finish()]),
             Self::Several(macs) => judge(&macs.into_iter().map(Keyed::finish).collect::<Vec<_>>()),
         }
@@ -349,10 +349,15 @@ impl Verification {
     ///
     /// Why the request is not genuine.
     pub fn finish(mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
+        self.judge(head, body)
+    }
+
+    /// As [`finish`](Self::finish), in place: the state is large, and need not be moved to be used up.
+    pub(crate) fn judge(&mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
         if self.hashed != body.len() {
             return Err(Rejection::Misconfigured { why: "the body is not the chunks that were verified" });
         }
-        let verifier = self.verifier;
+        let verifier = &self.verifier;
         let plan = verifier.plan();
         let family = self.family;
         if plan.message.has_end() {
@@ -385,7 +390,7 @@ impl Verification {
             // The tag that we computed is a keyed digest of the signed bytes already.
             Identity::Digest(tag)
         };
-        Ok(Delivery {
+        Ok(Delivery::new(Proven {
             provider: Arc::clone(&plan.name),
             key_index,
             key_id: verifier.0.key_ids.get(key_index).cloned().flatten(),
@@ -394,6 +399,6 @@ impl Verification {
             event: plan.claim(plan.event.as_ref(), head, family, body),
             identity,
             repeats: plan.repeats,
-        })
+        }))
     }
 }

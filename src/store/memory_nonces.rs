@@ -45,14 +45,21 @@ struct Shard {
     /// Reservations: as many as handlers are running.
     held: HashMap<u128, Held>,
     /// Committed keys, and when each may be forgotten.
-    done: HashMap<u128, Duration>,
+    done: HashMap<u128, Nanos>,
     /// The same by time, so that expiry looks at what has expired and nothing else.
-    expiry: BinaryHeap<Reverse<(Duration, u128)>>,
+    expiry: BinaryHeap<Reverse<(Nanos, u128)>>,
 }
 
 struct Held {
     token: Token,
-    until: Duration,
+    until: Nanos,
+}
+
+/// On the monotonic clock; enough for five centuries.
+type Nanos = u64;
+
+fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl MemoryNonceStore {
@@ -95,7 +102,7 @@ impl MemoryNonceStore {
     }
 
     fn try_reserve(&self, key: u128, token: Token, lease: Duration) -> Result<Reserved, StoreError> {
-        let now = self.0.clock.monotonic();
+        let now = nanos(self.0.clock.monotonic());
         let mut shard = self.0.shard(key);
         // Twice as many as can have been added since: expiry keeps up without ever pausing.
         self.0.forget(shard.expire(now, 2));
@@ -107,10 +114,10 @@ impl MemoryNonceStore {
             }
             None => {}
         }
-        let until = now.saturating_add(lease);
+        let until = now.saturating_add(nanos(lease));
         if let Some(held) = shard.held.get_mut(&key) {
             if held.token != token && held.until > now {
-                return Ok(Reserved::InProgress { retry_after: held.until - now });
+                return Ok(Reserved::InProgress { retry_after: Duration::from_nanos(held.until - now) });
             }
             *held = Held { token, until };
             return Ok(Reserved::Fresh);
@@ -123,19 +130,17 @@ impl MemoryNonceStore {
     }
 
     fn try_commit(&self, key: u128, token: Token, retention: Duration) -> Result<(), StoreError> {
-        let now = self.0.clock.monotonic();
+        let now = nanos(self.0.clock.monotonic());
         let mut shard = self.0.shard(key);
-        let holder = shard.held.get(&key).map(|held| held.token);
-        let is_done = shard.done.get(&key).is_some_and(|until| *until > now);
-        match holder {
+        match shard.held.get(&key).map(|held| held.token) {
             Some(holder) if holder != token => return Ok(()),
             Some(_) => drop(shard.held.remove(&key)),
-            None if is_done => return Ok(()),
+            None if shard.done.get(&key).is_some_and(|until| *until > now) => return Ok(()),
             // The lease ended and was swept, and nobody has reserved the key since.
             None if !self.0.make_room(&mut shard, now) => return Err(StoreError::Full),
             None => {}
         }
-        let until = now.saturating_add(retention);
+        let until = now.saturating_add(nanos(retention));
         if shard.done.insert(key, until).is_some() {
             self.0.forget(1);
         }
@@ -164,7 +169,7 @@ impl Inner {
     }
 
     /// Counts one more entry, if there is room for it or can be made.
-    fn make_room(&self, shard: &mut Shard, now: Duration) -> bool {
+    fn make_room(&self, shard: &mut Shard, now: Nanos) -> bool {
         if self.count_one() {
             return true;
         }
@@ -190,14 +195,14 @@ impl Inner {
 
 impl Shard {
     /// Forgets everything whose time is over, and says how many that was.
-    fn sweep(&mut self, now: Duration) -> usize {
+    fn sweep(&mut self, now: Nanos) -> usize {
         let held = self.held.len();
         self.held.retain(|_, held| held.until > now);
         held - self.held.len() + self.expire(now, usize::MAX)
     }
 
     /// Forgets up to so many committed keys whose time is over, and says how many there were.
-    fn expire(&mut self, now: Duration, at_most: usize) -> usize {
+    fn expire(&mut self, now: Nanos, at_most: usize) -> usize {
         let mut forgotten = 0;
         while forgotten < at_most {
             match self.expiry.peek() {

@@ -214,6 +214,23 @@ impl Plan {
             return refuse("an empty prefix or field name marks no signature");
         }
 
+        let named = |source: Option<Source<'_>>| match source {
+            Some(Source::Header(name)) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        };
+        let signature_header = scheme.signature.header.to_ascii_lowercase();
+        let (time_header, id_header) = (named(scheme.timestamp.map(|time| time.source)), named(scheme.id));
+        let signs_its_header = scheme
+            .message
+            .iter()
+            .any(|part| matches!(part, Part::Header(name) if name.eq_ignore_ascii_case(&signature_header)));
+        if signs_its_header
+            || [&time_header, &id_header].into_iter().flatten().any(|name| *name == signature_header)
+            || time_header.is_some() && time_header == id_header
+        {
+            return refuse("one header cannot be two of signature, timestamp and id");
+        }
+
         let layout = layout::check(scheme.message, scheme.timestamp.map(|timestamp| timestamp.format))
             .map_err(|why| ConfigError::scheme(scheme.name, why))?;
         let signed = |part, source: Option<Source<'_>>| {

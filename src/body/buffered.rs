@@ -1,5 +1,6 @@
 use std::{
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::Lease;
 
 /// A body that has been read to its end, within its cap and deadline. Nothing is known of who sent it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Buffered {
     bytes: Bytes,
     trailers: Option<Box<HeaderMap>>,
@@ -38,6 +39,13 @@ impl Buffered {
     pub(super) fn without_lease(mut self) -> Self {
         self.lease = None;
         self
+    }
+}
+
+impl fmt::Debug for Buffered {
+    /// Bodies do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffered").field("len", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 

@@ -67,7 +67,6 @@ impl Limits {
 
 pin_project! {
     /// Reads a body to its end, frame by frame, and shows each frame to whoever hashes it.
-    #[derive(Debug)]
     #[project = ReadBodyProjection]
     pub(crate) struct ReadBody<B> {
         #[pin]
@@ -83,7 +82,6 @@ pin_project! {
 }
 
 /// What has arrived.
-#[derive(Debug)]
 enum Read {
     Nothing,
     /// One frame, kept as it came.
@@ -203,7 +201,6 @@ pin_project! {
     /// The two deadlines of a body, in one timer.
     ///
     /// Made when the body first lets us wait: most bodies are there at once, and then no timer is touched.
-    #[derive(Debug)]
     struct Deadlines {
         total: Duration,
         idle: Duration,

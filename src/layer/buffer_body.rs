@@ -85,7 +85,6 @@ impl<B: Body> Check<B> for BufferBody {
 
 pin_project! {
     /// The future of [`BufferBody`].
-    #[derive(Debug)]
     pub struct BufferBodyFuture<B> {
         #[pin]
         read: ReadBody<B>,

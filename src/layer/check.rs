@@ -1,4 +1,7 @@
-use std::future::{Future, Pending};
+use std::{
+    fmt,
+    future::{Future, Pending},
+};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
@@ -37,7 +40,6 @@ pub enum Step<Out, F> {
 pub type Never<Out> = Pending<Result<Request<Out>, Refusal>>;
 
 /// Why a request is not let through: a rejection, or an answer that is ready.
-#[derive(Debug)]
 pub struct Refusal {
     kind: Kind,
     /// Maps of the refused request, to be used again.
@@ -93,6 +95,12 @@ impl Refusal {
             }
         }
         response
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
     }
 }
 

@@ -2,9 +2,11 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use http::Request;
+use tokio::time::Sleep;
 use tower_layer::Layer;
 
 use super::{Check, Guard, Refusal, Step};
@@ -145,7 +147,11 @@ impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
         // A store in memory answers at once, and then nothing has to be kept for later.
         match Pin::new(&mut asked).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Step::Now(settle(request, answer)),
-            Poll::Pending => Step::Later(RateLimitFuture { asked, request: Some(request) }),
+            Poll::Pending => Step::Later(RateLimitFuture {
+                asked,
+                request: Some(request),
+                deadline: Box::pin(tokio::time::sleep(STORE_PATIENCE)),
+            }),
         }
     }
 }
@@ -165,7 +171,11 @@ fn settle<B>(request: Request<B>, answer: Result<Verdict, StoreError>) -> Result
 pub struct RateLimitFuture<B, F> {
     asked: F,
     request: Option<Request<B>>,
+    deadline: Pin<Box<Sleep>>,
 }
+
+/// How long a request waits for the store, which should give up sooner by itself, before it is let through.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 // Nothing in it is ever pinned but the store's future, which is `Unpin` itself.
 impl<B, F> Unpin for RateLimitFuture<B, F> {}
@@ -174,7 +184,13 @@ impl<B, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for Rate
     type Output = Result<Request<B>, Refusal>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(Pin::new(&mut self.asked).poll(cx));
+        let answer = match Pin::new(&mut self.asked).poll(cx) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                ready!(self.deadline.as_mut().poll(cx));
+                Err(StoreError::Unavailable)
+            }
+        };
         match self.request.take() {
             Some(request) => Poll::Ready(settle(request, answer)),
             None => Poll::Pending,

@@ -196,7 +196,7 @@ where
                     },
                     Poll::Pending => {
                         let waiting = Waiting { request, inner: take_ready(&mut self.inner), reservation };
-                        State::Reserving { asked, waiting: Some(waiting) }
+                        State::Reserving { asked, waiting: Some(waiting), deadline: tokio::time::sleep(STORE_PATIENCE) }
                     }
                 }
             }
@@ -204,6 +204,10 @@ where
         RejectReplayFuture { state, config: Arc::clone(config) }
     }
 }
+
+/// How long a request waits for the store, which should give up sooner by itself: to reserve, and then it is refused; to commit, and
+/// then it is answered while the commit goes on.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 pin_project! {
     /// The future of [`RejectReplay`].
@@ -217,10 +221,10 @@ pin_project! {
 pin_project! {
     #[project = Project]
     enum State<S, N: NonceStore, Called, ResBody> {
-        Reserving { asked: N::Reserve, waiting: Option<Waiting<S, N>> },
+        Reserving { asked: N::Reserve, waiting: Option<Waiting<S, N>>, #[pin] deadline: Sleep },
         // Dropped from top to bottom: first the handler, then its reservation.
         Handling { #[pin] called: Called, reservation: Option<Reservation<N>>, #[pin] deadline: Option<Sleep> },
-        Committing { asked: InBackground<N::Settle>, response: Option<Response<ResBody>> },
+        Committing { asked: InBackground, response: Option<Response<ResBody>>, #[pin] deadline: Sleep },
         Answering { response: Option<Response<ResBody>> },
     }
 }
@@ -258,8 +262,14 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                Project::Reserving { asked, waiting } => {
-                    let answer = ready!(Pin::new(asked).poll(cx));
+                Project::Reserving { asked, waiting, deadline } => {
+                    let answer = match Pin::new(asked).poll(cx) {
+                        Poll::Ready(answer) => answer,
+                        Poll::Pending => {
+                            ready!(deadline.poll(cx));
+                            Err(StoreError::Unavailable)
+                        }
+                    };
                     let Some(Waiting { request, mut inner, reservation }) = waiting.take() else {
                         return Poll::Pending;
                     };
@@ -271,7 +281,10 @@ where
                 Project::Handling { called, reservation, deadline } => match called.poll(cx) {
                     Poll::Ready(Ok(response)) => match settle(response, reservation.take(), this.config) {
                         (response, None) => return Poll::Ready(Ok(response)),
-                        (response, Some(asked)) => State::Committing { asked, response: Some(response) },
+                        (response, Some(asked)) => {
+                            let deadline = tokio::time::sleep(STORE_PATIENCE);
+                            State::Committing { asked, response: Some(response), deadline }
+                        }
                     },
                     // Dropping the reservation releases it.
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -281,10 +294,15 @@ where
                         State::Answering { response: Some(Refusal::from(Rejection::HandlerTimeout).into_response()) }
                     }
                 },
-                Project::Committing { asked, response } => {
+                Project::Committing { asked, response, deadline } => {
                     // A commit that fails takes nothing back: the work is done, and saying otherwise would have it done again.
-                    let _ = ready!(Pin::new(asked).poll(cx));
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                    if Pin::new(asked).poll(cx).is_pending() {
+                        ready!(deadline.poll(cx));
+                    }
+                    let Some(response) = response.take() else { return Poll::Pending };
+                    // What is left of the commit goes on without the sender.
+                    this.state.set(State::Answering { response: None });
+                    return Poll::Ready(Ok(response));
                 }
                 Project::Answering { response } => {
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
@@ -300,7 +318,7 @@ fn settle<N: NonceStore, ResBody>(
     response: Response<ResBody>,
     reservation: Option<Reservation<N>>,
     config: &Config,
-) -> (Response<ResBody>, Option<InBackground<N::Settle>>) {
+) -> (Response<ResBody>, Option<InBackground>) {
     let Some(reservation) = reservation else { return (response, None) };
     let (head, body) = response.into_parts();
     let commit = (config.is_success)(&head).then(|| reservation.commit(config)).flatten();
@@ -352,21 +370,49 @@ impl<N: NonceStore> Reservation<N> {
         Err(rejection)
     }
 
-    /// The commit, if it could not be made at once.
-    fn commit(mut self, config: &Config) -> Option<InBackground<N::Settle>> {
+    /// The commit, if it could not be made at once and is worth waiting for.
+    fn commit(mut self, config: &Config) -> Option<InBackground> {
         self.is_ours = false;
         let accepted = self.window.unwrap_or(Duration::ZERO);
         let default = if self.window.is_some() { accepted } else { RejectReplayLayer::<N>::DEFAULT_RETENTION };
         let retention = config.retention.unwrap_or(default).max(accepted);
         let mut asked = self.store.commit(self.key, self.token, retention);
-        poll_once(&mut asked).is_pending().then(|| InBackground(Some(asked)))
+        match poll_once(&mut asked) {
+            Poll::Ready(Ok(())) => None,
+            Poll::Ready(Err(_)) => {
+                drop(InBackground::new(self.commit_again(None, retention, config.lease)));
+                None
+            }
+            Poll::Pending => Some(InBackground::new(self.commit_again(Some(asked), retention, config.lease))),
+        }
+    }
+
+    /// Tries to commit for as long as the lease keeps others out.
+    async fn commit_again(self, first: Option<N::Settle>, retention: Duration, lease: Duration) {
+        const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+        let end = tokio::time::Instant::now() + lease;
+        let mut asked = first;
+        while tokio::time::Instant::now() < end {
+            if let Some(asked) = asked.take()
+                && matches!(tokio::time::timeout_at(end, asked).await, Ok(Ok(())))
+            {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+            asked = Some(self.store.commit(self.key, self.token, retention));
+        }
     }
 }
 
 impl<N: NonceStore> Drop for Reservation<N> {
     fn drop(&mut self) {
         if self.is_ours {
-            drop(InBackground(Some(self.store.release(self.key, self.token))));
+            let mut asked = self.store.release(self.key, self.token);
+            if poll_once(&mut asked).is_pending() {
+                drop(InBackground::new(async move {
+                    let _ = asked.await;
+                }));
+            }
         }
     }
 }
@@ -374,25 +420,28 @@ impl<N: NonceStore> Drop for Reservation<N> {
 /// Something that is done even if nobody waits for it: dropped unfinished, it goes on in a task of its own.
 ///
 /// Outside a Tokio runtime it is dropped indeed, and the lease ends the reservation.
-struct InBackground<F: Future<Output: Send + 'static> + Send + Unpin + 'static>(Option<F>);
+struct InBackground(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
-impl<F: Future<Output: Send + 'static> + Send + Unpin + 'static> Future for InBackground<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(future) = &mut self.0 else { return Poll::Pending };
-        let output = ready!(Pin::new(future).poll(cx));
-        self.0 = None;
-        Poll::Ready(output)
+impl InBackground {
+    fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(future)))
     }
 }
 
-impl<F: Future<Output: Send + 'static> + Send + Unpin + 'static> Drop for InBackground<F> {
+impl Future for InBackground {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.0 else { return Poll::Ready(()) };
+        ready!(future.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for InBackground {
     fn drop(&mut self) {
-        let Some(mut future) = self.0.take() else { return };
-        if poll_once(&mut future).is_pending()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
+        if let (Some(future), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(future);
         }
     }

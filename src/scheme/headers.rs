@@ -46,13 +46,12 @@ impl HeaderRef {
         }
     }
 
-    /// Both names carry a value, and not the same one.
+    /// Both names carry values, and not all the same.
     pub(super) fn is_contradictory(&self, headers: &HeaderMap) -> bool {
         let Some(other) = &self.other else { return false };
-        match (headers.get(&self.first), headers.get(other)) {
-            (Some(first), Some(other)) => first != other,
-            _ => false,
-        }
+        let Some(value) = headers.get(&self.first) else { return false };
+        let mut others = headers.get_all(other).iter().peekable();
+        others.peek().is_some() && others.chain(headers.get_all(&self.first)).any(|another| another != value)
     }
 
     pub(super) fn is_present(&self, headers: &HeaderMap, family: Family) -> bool {

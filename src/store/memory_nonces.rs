@@ -132,9 +132,10 @@ impl MemoryNonceStore {
     fn try_commit(&self, key: u128, token: Token, retention: Duration) -> Result<(), StoreError> {
         let now = nanos(self.0.clock.monotonic());
         let mut shard = self.0.shard(key);
-        match shard.held.get(&key).map(|held| held.token) {
-            Some(holder) if holder != token => return Ok(()),
-            Some(_) => drop(shard.held.remove(&key)),
+        let is_anothers = |held: &Held| held.token != token && held.until > now;
+        match shard.held.get(&key).map(is_anothers) {
+            Some(true) => return Ok(()),
+            Some(false) => drop(shard.held.remove(&key)),
             None if shard.done.get(&key).is_some_and(|until| *until > now) => return Ok(()),
             // The lease ended and was swept, and nobody has reserved the key since.
             None if !self.0.make_room(&mut shard, now) => return Err(StoreError::Full),

@@ -104,7 +104,7 @@ pub trait NonceStore: Clone + Send + Sync + 'static {
     fn reserve(&self, key: ReplayKey, token: Token, lease: Duration) -> Self::Reserve;
 
     /// Ends the reservation for good: `key` is [`Reserved::Done`] for the length of `retention`. If the lease has ended and somebody
-    /// else holds or committed the key, nothing changes.
+    /// else holds the key now, or has committed it, nothing changes.
     fn commit(&self, key: ReplayKey, token: Token, retention: Duration) -> Self::Settle;
 
     /// Gives the reservation up: the key is free again. If somebody else holds or committed it, nothing changes.

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -103,5 +104,11 @@ impl<B: Body> Future for BufferBodyFuture<B> {
             Ok(body) => Ok(Request::from_parts(head, body)),
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
         })
+    }
+}
+
+impl<B> fmt::Debug for BufferBodyFuture<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BufferBodyFuture")
     }
 }

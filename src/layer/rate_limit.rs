@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
@@ -167,7 +168,6 @@ fn settle<B>(request: Request<B>, answer: Result<Verdict, StoreError>) -> Result
 }
 
 /// The future of [`RateLimit`].
-#[derive(Debug)]
 pub struct RateLimitFuture<B, F> {
     asked: F,
     request: Option<Request<B>>,
@@ -195,5 +195,11 @@ impl<B, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for Rate
             Some(request) => Poll::Ready(settle(request, answer)),
             None => Poll::Pending,
         }
+    }
+}
+
+impl<B, F> fmt::Debug for RateLimitFuture<B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RateLimitFuture")
     }
 }

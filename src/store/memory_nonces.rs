@@ -4,13 +4,13 @@ use std::{
     fmt,
     future::{Ready, ready},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use super::{NonceStore, ReplayKey, Reserved, StoreError, Token};
+use super::{NonceStore, ReplayKey, Reserved, StoreError, Token, sharded::Sharded};
 use crate::clock::{Clock, SharedClock};
 
 /// Remembers deliveries in this process: bounded, without a background task.
@@ -30,10 +30,8 @@ use crate::clock::{Clock, SharedClock};
 #[derive(Clone)]
 pub struct MemoryNonceStore(Arc<Inner>);
 
-const SHARDS: usize = 64;
-
 struct Inner {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: Sharded<Shard>,
     /// Entries in all shards.
     entries: AtomicUsize,
     capacity: usize,
@@ -83,12 +81,7 @@ impl MemoryNonceStore {
     }
 
     fn build(capacity: usize, clock: SharedClock) -> Self {
-        Self(Arc::new(Inner {
-            shards: std::array::from_fn(|_| Mutex::default()),
-            entries: AtomicUsize::new(0),
-            capacity,
-            clock,
-        }))
+        Self(Arc::new(Inner { shards: Sharded::new(), entries: AtomicUsize::new(0), capacity, clock }))
     }
 
     /// How many deliveries are remembered, reserved ones included, some of them perhaps expired.
@@ -160,7 +153,8 @@ impl MemoryNonceStore {
 
 impl Inner {
     fn shard(&self, key: u128) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[key as usize % SHARDS])
+        // Any bits of a digest choose a shard.
+        self.shards.lock(key as u64)
     }
 
     fn forget(&self, entries: usize) {
@@ -176,11 +170,8 @@ impl Inner {
         }
         // Rare, and bounded by what has expired: one look at the oldest entry of each shard, and at running handlers.
         self.forget(shard.sweep(now));
-        for other in &self.shards {
-            // Our own shard is locked already, and two threads that wait for each other's would wait for ever.
-            if let Ok(mut other) = other.try_lock() {
-                self.forget(other.sweep(now));
-            }
+        for mut other in self.shards.try_lock_each() {
+            self.forget(other.sweep(now));
         }
         self.count_one()
     }
@@ -219,11 +210,6 @@ impl Shard {
         }
         forgotten
     }
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Nothing between lock and unlock leaves a shard half changed, so a panic elsewhere is no reason to stop.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl NonceStore for MemoryNonceStore {

@@ -3,11 +3,14 @@ use std::{
     fmt,
     future::{Ready, ready},
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use super::{Quota, RateKey, RateStore, StoreError, Verdict};
+use super::{
+    Quota, RateKey, RateStore, StoreError, Verdict,
+    sharded::{Sharded, lock},
+};
 use crate::clock::{Clock, SharedClock};
 
 /// Remembers in this process who sent how much: bounded, without a background task.
@@ -26,10 +29,8 @@ use crate::clock::{Clock, SharedClock};
 #[derive(Clone)]
 pub struct MemoryRateStore(Arc<Inner>);
 
-const SHARDS: usize = 64;
-
 struct Inner {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: Sharded<Shard>,
     /// The account that newcomers share when there is no cell for them.
     overflow: Mutex<u64>,
     capacity: usize,
@@ -67,7 +68,7 @@ impl MemoryRateStore {
 
     fn build(capacity: usize, clock: SharedClock) -> Self {
         Self(Arc::new(Inner {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: Sharded::new(),
             overflow: Mutex::new(0),
             capacity,
             hasher: RandomState::new(),
@@ -77,7 +78,7 @@ impl MemoryRateStore {
 
     /// How many senders are remembered.
     pub fn len(&self) -> usize {
-        self.0.shards.iter().map(|shard| lock(shard).next.len()).sum()
+        self.0.shards.lock_each().map(|shard| shard.next.len()).sum()
     }
 
     /// Whether none is.
@@ -88,11 +89,11 @@ impl MemoryRateStore {
     fn judge(&self, key: u128, quota: Quota) -> Verdict {
         let inner = &*self.0;
         let now = u64::try_from(inner.clock.monotonic().as_nanos()).unwrap_or(u64::MAX);
-        let mut shard = lock(&inner.shards[inner.hasher.hash_one(key) as usize % SHARDS]);
+        let mut shard = inner.shards.lock(inner.hasher.hash_one(key));
         if let Some(next) = shard.next.get_mut(&key) {
             return settle(next, quota, now);
         }
-        if shard.has_room(inner.capacity.div_ceil(SHARDS), now) {
+        if shard.has_room(inner.capacity.div_ceil(Sharded::<Shard>::SHARDS), now) {
             return settle(shard.next.entry(key).or_insert(0), quota, now);
         }
         drop(shard);
@@ -125,10 +126,6 @@ impl Shard {
         self.next.retain(|_, next| *next > now);
         self.next.len() < capacity
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RateStore for MemoryRateStore {

@@ -4,6 +4,7 @@ mod memory_nonces;
 mod memory_rates;
 mod nonce;
 mod rate;
+mod sharded;
 
 pub use self::{
     memory_nonces::MemoryNonceStore,

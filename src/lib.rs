@@ -81,6 +81,7 @@ mod client_addr;
 pub mod clock;
 mod delivery;
 mod error;
+mod framework;
 pub mod key;
 pub mod layer;
 pub mod provider;

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Check, Step};
+use super::{Check, Refusal, Step};
 
 /// Puts a [`Check`] in front of a service.
 ///
@@ -55,7 +55,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = GuardFuture<S, C::Future, S::Future, ResBody>;
+    type Future = GuardFuture<S, C::Out, C::Future, S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -69,13 +69,18 @@ where
                 drop(take_ready(&mut self.inner));
                 State::Answering { response: Some(refusal.into_response()) }
             }
-            Step::Later(check) => State::Checking { check, inner: Some(take_ready(&mut self.inner)) },
+            Step::Later(check) => {
+                // Neither must it keep it while a stranger's body is awaited: it is made ready again when it is needed.
+                let inner = Some(self.inner.clone());
+                drop(take_ready(&mut self.inner));
+                State::Checking { check, inner }
+            }
         };
         GuardFuture { state }
     }
 }
 
-/// Takes the service that was made ready, and leaves a clone that was not: only the former may be called.
+/// Takes the service that was made ready, and leaves a clone that was not.
 pub(super) fn take_ready<S: Clone>(inner: &mut S) -> S {
     let clone = inner.clone();
     std::mem::replace(inner, clone)
@@ -84,25 +89,26 @@ pub(super) fn take_ready<S: Clone>(inner: &mut S) -> S {
 pin_project! {
     /// The future of [`Guard`].
     #[derive(Debug)]
-    pub struct GuardFuture<S, Checked, Called, ResBody> {
+    pub struct GuardFuture<S, Out, Checked, Called, ResBody> {
         #[pin]
-        state: State<S, Checked, Called, ResBody>,
+        state: State<S, Out, Checked, Called, ResBody>,
     }
 }
 
 pin_project! {
     #[derive(Debug)]
     #[project = Project]
-    enum State<S, Checked, Called, ResBody> {
+    enum State<S, Out, Checked, Called, ResBody> {
         Checking { #[pin] check: Checked, inner: Option<S> },
+        Readying { inner: S, request: Option<Request<Out>> },
         Calling { #[pin] called: Called },
         Answering { response: Option<Response<ResBody>> },
     }
 }
 
-impl<S, Checked, Out, ResBody> Future for GuardFuture<S, Checked, S::Future, ResBody>
+impl<S, Checked, Out, ResBody> Future for GuardFuture<S, Out, Checked, S::Future, ResBody>
 where
-    Checked: Future<Output = Result<Request<Out>, super::Refusal>>,
+    Checked: Future<Output = Result<Request<Out>, Refusal>>,
     S: Service<Request<Out>, Response = Response<ResBody>>,
     ResBody: Default,
 {
@@ -111,18 +117,22 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
+            // A `None` is a future that was ready before and is polled again, which no executor does.
             let next = match state.as_mut().project() {
-                Project::Calling { called } => return called.poll(cx),
-                Project::Answering { response } => match response.take() {
-                    Some(response) => return Poll::Ready(Ok(response)),
-                    // Polled after it was ready, which no executor does.
-                    None => return Poll::Pending,
-                },
                 Project::Checking { check, inner } => match (ready!(check.poll(cx)), inner.take()) {
-                    (Ok(request), Some(mut inner)) => State::Calling { called: inner.call(request) },
+                    (Ok(request), Some(inner)) => State::Readying { inner, request: Some(request) },
                     (Ok(_), None) => return Poll::Pending,
                     (Err(refusal), _) => State::Answering { response: Some(refusal.into_response()) },
                 },
+                Project::Readying { inner, request } => {
+                    ready!(inner.poll_ready(cx))?;
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    State::Calling { called: inner.call(request) }
+                }
+                Project::Calling { called } => return called.poll(cx),
+                Project::Answering { response } => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                }
             };
             state.set(next);
         }

@@ -3,9 +3,6 @@
 macro_rules! limit_methods {
     () => {
         /// The largest body that is let through, in bytes.
-        ///
-        /// Frameworks may have limits of their own further inside: axum's extractors take 2 MiB unless told otherwise with
-        /// `DefaultBodyLimit`.
         pub fn max_body(mut self, bytes: usize) -> Self {
             self.limits_mut().max = bytes;
             self

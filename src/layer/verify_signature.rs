@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Extensions, Request, Uri, request::Parts};
+use http::{Request, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -17,6 +17,7 @@ use crate::{
     ConfigError, Rejection,
     body::{BodyBudget, Limits, ReadBody, Verified},
     clock::{Clock, SharedClock},
+    framework,
     scheme::{Head, Verification, Verifier},
 };
 
@@ -150,6 +151,7 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
                 let mut request = Request::from_parts(head, body);
                 let delivery = request.body().delivery().clone();
                 request.extensions_mut().insert(delivery);
+                framework::vouch_for_length(&mut request);
                 Ok(request)
             }
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
@@ -159,17 +161,7 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
 
 /// The head as it was signed: with the target that the sender called, not what is left of it in a nested router.
 fn signed_head(head: &Parts) -> Head<'_> {
-    Head { uri: original_uri(&head.extensions).unwrap_or(&head.uri), ..Head::from(head) }
-}
-
-#[cfg(feature = "axum")]
-fn original_uri(extensions: &Extensions) -> Option<&Uri> {
-    extensions.get::<axum::extract::OriginalUri>().map(|axum::extract::OriginalUri(uri)| uri)
-}
-
-#[cfg(not(feature = "axum"))]
-fn original_uri(_: &Extensions) -> Option<&Uri> {
-    None
+    Head { uri: framework::original_uri(&head.extensions).unwrap_or(&head.uri), ..Head::from(head) }
 }
 
 impl<B> fmt::Debug for VerifySignatureFuture<B> {

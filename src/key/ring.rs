@@ -32,6 +32,10 @@ impl Key {
 }
 
 /// The keys any of which makes a delivery genuine: one, or several while secrets are rotated.
+///
+/// All of them belong to one sender. Replay protection does not tell deliveries under one from those under another, or else a
+/// delivery that was signed with both could be replayed by leaving one signature out. Senders that do not
+/// know each other's ids, such as tenants, need verifiers of their own.
 #[derive(Clone, Debug)]
 pub struct KeyRing(Vec<Key>);
 

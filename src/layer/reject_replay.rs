@@ -64,6 +64,13 @@ struct Config {
     is_success: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
 }
 
+impl Config {
+    /// How long to wait for a reservation: the lease began when it was asked for, and must not end before the handler does.
+    fn patience(&self) -> Duration {
+        STORE_PATIENCE.min(self.lease.saturating_sub(self.handler_timeout))
+    }
+}
+
 impl<N: NonceStore> RejectReplayLayer<N> {
     /// How long deliveries are remembered that are accepted for ever.
     pub const DEFAULT_RETENTION: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -196,7 +203,8 @@ where
                     },
                     Poll::Pending => {
                         let waiting = Waiting { request, inner: take_ready(&mut self.inner), reservation };
-                        State::Reserving { asked, waiting: Some(waiting), deadline: tokio::time::sleep(STORE_PATIENCE) }
+                        let deadline = tokio::time::sleep(config.patience());
+                        State::Reserving { asked, waiting: Some(waiting), deadline }
                     }
                 }
             }
@@ -286,8 +294,11 @@ where
                             State::Committing { asked, response: Some(response), deadline }
                         }
                     },
-                    // Dropping the reservation releases it.
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Err(error)) => {
+                        // Released, whenever we are dropped.
+                        drop(reservation.take());
+                        return Poll::Ready(Err(error));
+                    }
                     Poll::Pending if reservation.is_none() => return Poll::Pending,
                     Poll::Pending => {
                         ready!(poll_deadline(deadline, this.config.handler_timeout, cx));

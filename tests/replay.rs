@@ -491,12 +491,15 @@ async fn a_delivery_is_remembered_as_long_as_it_is_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replay_that_dawdles_is_remembered_as_long_as_it_takes() {
-    // Begun while its time is still accepted, and done when the delivery would be forgotten.
-    for place in ["sending its body", "waiting for room"] {
+    // Begun while its time is still accepted, and done when the delivery would have been forgotten.
+    let millis = Duration::from_millis;
+    for (place, body_takes, other_takes) in
+        [("sending its body", millis(4000), millis(0)), ("waiting for room", millis(500), millis(14_000))]
+    {
         let calls = Calls::default();
-        let handler = calls.answering(|call| async move {
+        let handler = calls.answering(move |call| async move {
             if call == 2 {
-                tokio::time::sleep(secs(14)).await;
+                tokio::time::sleep(other_takes).await;
             }
             with_status(200)
         });
@@ -506,28 +509,24 @@ async fn a_replay_that_dawdles_is_remembered_as_long_as_it_takes() {
             .build()
             .unwrap()
             .layer(ConcurrencyLimit::new(handler, 1));
-        let body = |delay| {
-            let bytes = Bytes::from_static(br#"{"type":"ping","n":1}"#);
+        let deliver = |sent: Sent, takes| {
             let frame = async move {
-                tokio::time::sleep(delay).await;
-                Ok::<_, Infallible>(Frame::data(bytes))
+                tokio::time::sleep(takes).await;
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(br#"{"type":"ping","n":1}"#)))
             };
-            StreamBody::new(stream::once(Box::pin(frame)))
+            let request = sent.with_body(StreamBody::new(stream::once(Box::pin(frame))));
+            let service = service.clone();
+            tokio::spawn(async move { send(&service, request).await })
         };
         let ahead = Sent::standard("msg_1").at(NOW + 300);
-        assert_eq!(send(&service, ahead.with_body(body(secs(0)))).await.status, 200);
-        tokio::time::sleep(secs(590)).await;
-        let other = Sent::standard("msg_2").at(NOW + 590).with_body(body(secs(0)));
-        let other = tokio::spawn({
-            let service = service.clone();
-            async move { send(&service, other).await.status }
-        });
-        tokio::time::sleep(secs(if place == "waiting for room" { 9 } else { 10 })).await;
-        let delay = if place == "waiting for room" { secs(0) } else { secs(4) };
-        let replay = send(&service, ahead.with_body(body(delay))).await;
-        assert_eq!(other.await.unwrap(), 200);
-        println!("{place} {replay:?}");
-        assert!(replay.rejection.is_some(), "handled twice, while {place}: {replay:?}");
+        assert_eq!(deliver(ahead.clone(), millis(0)).await.unwrap().status, 200);
+        tokio::time::sleep(secs(600)).await;
+        let replay = deliver(ahead, body_takes);
+        tokio::time::sleep(millis(100)).await;
+        let other = deliver(Sent::standard("msg_2").at(NOW + 600), millis(0));
+        assert_eq!(other.await.unwrap().status, 200);
+        let replay = replay.await.unwrap();
+        assert!(replay.rejection.is_some(), "handled again after {place}: {replay:?}");
         assert_eq!(calls.count(), 2, "{place}");
     }
 }

@@ -54,6 +54,8 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
             (_, Some(next)) if is_date(next) => layout.forbidden[free] = Some(b':'),
             // A method is upper-case letters; a URL starts with a scheme, a path with a slash.
             (Part::Method, Some(Part::Url | Part::UrlDecoding(_) | Part::Path | Part::Target)) => {}
+            // An escape that is decoded would hide the byte that ends the URL.
+            (Part::UrlDecoding(characters), Some(Part::Body)) if characters.contains(['{', '[']) => break,
             (Part::Url | Part::UrlDecoding(_) | Part::Path | Part::Target, Some(Part::Body)) => {
                 layout.json_follows_url = true
             }
@@ -99,7 +101,7 @@ fn name(part: &Part<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use Part::{Body, BodySha256, Header, Id, Json, Method, SortedForm, Target, Text, Timestamp, Url};
+    use Part::{Body, BodySha256, Header, Id, Json, Method, SortedForm, Target, Text, Timestamp, Url, UrlDecoding};
 
     use super::*;
 
@@ -146,6 +148,7 @@ mod tests {
             (&[Id, Text(""), Body], None),
             (&[SortedForm { between: "", after: "&" }], None),
             (&[Url, SortedForm { between: "=", after: "&" }], None),
+            (&[UrlDecoding("{"), Body], None),
         ] {
             assert!(check(message, format).is_err(), "{message:?}");
         }

@@ -154,12 +154,12 @@ async fn a_body_that_is_awaited_holds_no_permit() {
     let (clock, calls) = (clock(), Calls::default());
     let service = stack(&clock).layer(ConcurrencyLimit::new(calls.handler(), 1));
     let never = || StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>());
-    let strangers: Vec<_> = futures_util::future::join_all((0..10).map(|_| async {
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
         let mut answer = Box::pin(start(&mut service.clone(), Sent::standard("msg_1").with_body(never())).await);
         assert!(poll(answer.as_mut()).is_pending());
-        answer
-    }))
-    .await;
+        strangers.push(answer);
+    }
     let genuine = tokio::time::timeout(secs(1), send(&service, Sent::standard("msg_1").request())).await;
     assert_eq!(genuine.expect("strangers hold the permit").status, 200);
     drop(strangers);

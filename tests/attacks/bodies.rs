@@ -144,8 +144,9 @@ async fn a_body_that_never_stops_is_given_up_too() {
     connection.send(request.head()).await;
     while connection.is_silent_for(Duration::from_millis(50)).await {
         connection.send("x").await;
+        assert!(start.elapsed() < total * 5, "B-07: still read after {:?}", start.elapsed());
     }
-    assert!((total..total * 5).contains(&start.elapsed()), "B-07: {:?}", start.elapsed());
+    assert!(start.elapsed() >= total, "B-07: {:?}", start.elapsed());
     let reply = connection.reply().await;
     site.judge("B-07", &request, reply.as_ref(), Refused(408));
     site.assert_still_serves("B-07").await;

@@ -187,6 +187,9 @@ impl Delivery {
     /// What makes this delivery the same as an earlier one: a digest over the provider and the signed id, or where
     /// no id is signed, the signed bytes. Nothing that an attacker can change without breaking the signature.
     ///
+    /// Where neither id nor several signatures are part of the scheme, bytes that the provider signs again with another key are
+    /// another delivery.
+    ///
     /// `None` if the provider sends the same bytes again for something new ([`Repeats::Always`]).
     pub fn replay_key(&self) -> Option<ReplayKey> {
         // Short enough for a single block, mostly.

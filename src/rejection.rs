@@ -101,6 +101,8 @@ pub enum Rejection {
         /// When the one who handles it must have ended.
         retry_after: Duration,
     },
+    /// The signed time was near enough when the request came, and no more when its body had come.
+    Outdated,
     /// The handler took too long.
     HandlerTimeout,
     /// The nonce store is full of deliveries that must not be forgotten yet.
@@ -217,6 +219,7 @@ impl Rejection {
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Replayed => (StatusCode::OK, "replayed"),
             Self::InProgress { .. } => (BUSY, "in_progress"),
+            Self::Outdated => (BUSY, "outdated"),
             Self::HandlerTimeout => (BUSY, "handler_timeout"),
             Self::StoreFull => (BUSY, "store_full"),
             Self::StoreUnavailable => (BUSY, "store_unavailable"),
@@ -271,6 +274,7 @@ mod tests {
     fn what_may_succeed_later_is_503_with_retry_after() {
         for rejection in [
             Rejection::InProgress { retry_after: Duration::from_secs(9) },
+            Rejection::Outdated,
             Rejection::HandlerTimeout,
             Rejection::StoreFull,
             Rejection::StoreUnavailable,

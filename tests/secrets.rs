@@ -42,7 +42,7 @@ fn nothing_that_holds_a_secret_prints_it() {
         let key = Key::new(secret.clone()).with_id("2026-11");
         let ring = KeyRing::new([key.clone()]).unwrap();
         let mut printed = vec![debug(&secret), debug(&key), debug(&ring)];
-        for scheme in provider::ALL.iter().map(|scheme| Scheme { secret: format, ..*scheme }) {
+        for scheme in provider::ALL.iter().map(|scheme| Scheme { secret_format: format, ..*scheme }) {
             let verifier = Verifier::builder(scheme).public_origin(ORIGIN).build(&written).unwrap();
             let signer = scheme.signer(ring.clone()).unwrap();
             let memory = MemoryNonceStore::new();
@@ -90,7 +90,7 @@ fn what_is_wrong_with_a_secret_is_said_without_it() {
         (Whsec, format!("whsec_{base64}*")),
         (Whsec, format!("whpk_{base64}")),
     ] {
-        let scheme = Scheme { secret: format, ..provider::GITHUB };
+        let scheme = Scheme { secret_format: format, ..provider::GITHUB };
         let errors: [ConfigError; 6] = [
             Secret::parse(&written, format).unwrap_err(),
             written.as_str().into_keys(format).unwrap_err(),
@@ -124,7 +124,7 @@ fn what_is_wrong_with_a_secret_is_said_without_it() {
 #[tokio::test]
 async fn neither_deliveries_nor_answers_hold_a_secret() {
     for (format, written) in spellings() {
-        for scheme in provider::ALL.iter().map(|scheme| Scheme { secret: format, ..*scheme }) {
+        for scheme in provider::ALL.iter().map(|scheme| Scheme { secret_format: format, ..*scheme }) {
             let keys = KeyRing::new([Key::new(Secret::parse(&written, format).unwrap()).with_id("2026-11")]).unwrap();
             let verifier = Verifier::builder(scheme).public_origin(ORIGIN).build(keys.clone()).unwrap();
             let body = format!(r#"{{"plainToken":1,"webhookTimestamp":{}}}"#, NOW * 1000);
@@ -291,7 +291,7 @@ async fn nothing_of_a_request_comes_back_in_a_refusal() {
 
 #[test]
 fn settings_of_a_scheme_print_no_secret_because_they_hold_none() {
-    let builder = SchemeBuilder::new("acme").signature("x-sig").secret(SecretFormat::Hex);
+    let builder = SchemeBuilder::new("acme").signature("x-sig").secret_format(SecretFormat::Hex);
     let checked = builder.build().unwrap();
     let verifier = checked.verifier(hex(SENTINEL.as_bytes())).unwrap();
     for printed in [debug(&builder), debug(&checked), debug(&verifier)] {

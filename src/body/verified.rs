@@ -1,5 +1,6 @@
 use std::{
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -9,18 +10,25 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::Buffered;
-use crate::Delivery;
+use crate::{Delivery, clock::SharedClock};
 
 /// A body whose signature has been verified; carries the [`Delivery`].
-#[derive(Debug)]
 pub struct Verified {
     body: Buffered,
     delivery: Delivery,
+    clock: SharedClock,
 }
 
 impl Verified {
-    pub(crate) fn new(body: Buffered, delivery: Delivery) -> Self {
-        Self { body: body.without_lease(), delivery }
+    pub(crate) fn new(body: Buffered, delivery: Delivery, clock: SharedClock) -> Self {
+        Self { body: body.without_lease(), delivery, clock }
+    }
+
+    /// Whether the signed time, which was judged before the body was read, is still near enough.
+    pub(crate) fn is_still_fresh(&self) -> bool {
+        self.delivery.signature_time().is_none_or(|signed| {
+            self.clock.now().is_ok_and(|now| signed.format.judge(signed.time, now, signed.tolerance).is_ok())
+        })
     }
 
     /// What was proven about the request.
@@ -36,6 +44,12 @@ impl Verified {
     /// Trailers, if there were any. The signature does not cover them.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.body.trailers()
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("body", &self.body).field("delivery", &self.delivery).finish_non_exhaustive()
     }
 }
 

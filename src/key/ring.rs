@@ -105,6 +105,12 @@ impl IntoKeys for &str {
     }
 }
 
+impl IntoKeys for &&str {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        (*self).into_keys(format)
+    }
+}
+
 impl IntoKeys for &String {
     fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
         self.as_str().into_keys(format)

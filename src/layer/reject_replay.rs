@@ -189,6 +189,11 @@ where
         let state = match request.body().delivery().replay_key() {
             // Nothing tells this delivery from another, see `Repeats::Always`.
             None => State::handling(self.inner.call(request), None),
+            // It was fresh when it came, but memory of an earlier one may have ended while its body was awaited.
+            Some(_) if !request.body().is_still_fresh() => {
+                drop(take_ready(&mut self.inner));
+                State::answering(Rejection::Outdated, request)
+            }
             Some(key) => {
                 let reservation = Reservation::new(store, config, key, request.body().delivery());
                 let mut asked = store.reserve(reservation.key, reservation.token, config.lease);
@@ -299,7 +304,6 @@ where
                         drop(reservation.take());
                         return Poll::Ready(Err(error));
                     }
-                    Poll::Pending if reservation.is_none() => return Poll::Pending,
                     Poll::Pending => {
                         ready!(poll_deadline(deadline, this.config.handler_timeout, cx));
                         State::Answering { response: Some(Refusal::from(Rejection::HandlerTimeout).into_response()) }
@@ -384,7 +388,8 @@ impl<N: NonceStore> Reservation<N> {
     /// The commit, if it could not be made at once and is worth waiting for.
     fn commit(mut self, config: &Config) -> Option<InBackground> {
         self.is_ours = false;
-        let accepted = self.window.unwrap_or(Duration::ZERO);
+        // A replay may be found fresh at the last moment, and then wait for the store.
+        let accepted = self.window.map_or(Duration::ZERO, |window| window.saturating_add(STORE_PATIENCE));
         let default = if self.window.is_some() { accepted } else { RejectReplayLayer::<N>::DEFAULT_RETENTION };
         let retention = config.retention.unwrap_or(default).max(accepted);
         let mut asked = self.store.commit(self.key, self.token, retention);

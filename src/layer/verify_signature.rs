@@ -117,6 +117,7 @@ impl<B: Body> Check<B> for VerifySignature {
             Ok(verification) => Step::Later(VerifySignatureFuture {
                 read: ReadBody::new(body, &self.0.limits),
                 verification,
+                clock: self.0.clock.clone(),
                 head: Some(head),
             }),
             Err(rejection) => Step::Now(Err(Refusal::from(rejection).reusing(head))),
@@ -130,6 +131,7 @@ pin_project! {
         #[pin]
         read: ReadBody<B>,
         verification: Verification,
+        clock: SharedClock,
         head: Option<Parts>,
     }
 }
@@ -144,7 +146,7 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
         let Some(head) = this.head.take() else { return Poll::Pending };
         let verified = read.and_then(|body| {
             let delivery = verification.judge(signed_head(&head), body.bytes())?;
-            Ok(Verified::new(body, delivery))
+            Ok(Verified::new(body, delivery, this.clock.clone()))
         });
         Poll::Ready(match verified {
             Ok(body) => {

@@ -14,7 +14,7 @@ const SIGNED: &[Part<'static>] = &[Part::Id, Part::Text("."), Part::Timestamp, P
 /// Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 pub const STANDARD_WEBHOOKS: Scheme<'static> = Scheme {
     name: "standard-webhooks",
-    secret: SecretFormat::Whsec,
+    secret_format: SecretFormat::Whsec,
     signature: Signature::versions("webhook-signature", "v1,"),
     timestamp: Some(Timestamp::unix_seconds(Source::Header("webhook-timestamp"))),
     id: Some(Source::Header("webhook-id")),

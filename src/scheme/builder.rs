@@ -45,7 +45,7 @@ use std::time::Duration;
 /// `{header:NAME}`, `{timestamp}`, `{id}`, `{body}`, `{body-sha256}`, `{json:/pointer}`, `{form}` (sorted, as `name=value&name=value`); `{{` and `}}` stand for
 /// the braces themselves.
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "kebab-case", deny_unknown_fields))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields))]
 #[must_use]
 pub struct SchemeBuilder {
     name: String,
@@ -57,7 +57,7 @@ pub struct SchemeBuilder {
     #[cfg_attr(feature = "serde", serde(default))]
     encoding: Encoding,
     #[cfg_attr(feature = "serde", serde(default))]
-    secret: SecretFormat,
+    secret_format: SecretFormat,
     message: Option<String>,
     timestamp: Option<String>,
     #[cfg_attr(feature = "serde", serde(default))]
@@ -118,7 +118,7 @@ impl SchemeBuilder {
             grammar: GrammarBuilder::Bare,
             algorithm: Algorithm::default(),
             encoding: Encoding::default(),
-            secret: SecretFormat::default(),
+            secret_format: SecretFormat::default(),
             message: None,
             timestamp: None,
             timestamp_format: TimestampFormat::default(),
@@ -162,8 +162,8 @@ impl SchemeBuilder {
     }
 
     /// How secrets are written. As text by default.
-    pub fn secret(mut self, format: SecretFormat) -> Self {
-        self.secret = format;
+    pub fn secret_format(mut self, format: SecretFormat) -> Self {
+        self.secret_format = format;
         self
     }
 
@@ -244,7 +244,7 @@ impl SchemeBuilder {
         Scheme {
             name: &self.name,
             algorithm: self.algorithm,
-            secret: self.secret,
+            secret_format: self.secret_format,
             signature: Signature { header: &self.signature, grammar: self.grammar.as_grammar() },
             encoding: self.encoding,
             message: &message,

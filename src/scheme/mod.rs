@@ -89,7 +89,7 @@ pub struct Scheme<'a> {
     /// What the signature is; never taken from the request.
     pub algorithm: Algorithm,
     /// How the secret is written in the provider's console.
-    pub secret: SecretFormat,
+    pub secret_format: SecretFormat,
     /// Where the signature is.
     pub signature: Signature<'a>,
     /// How the signature is written.
@@ -121,7 +121,7 @@ impl Scheme<'static> {
     pub const HMAC_SHA256_HEX: Self = Self {
         name: "",
         algorithm: Algorithm::HmacSha256,
-        secret: SecretFormat::Text,
+        secret_format: SecretFormat::Text,
         signature: Signature::bare(""),
         encoding: Encoding::Hex,
         message: &[Part::Body],

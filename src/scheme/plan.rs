@@ -91,7 +91,7 @@ impl IntoScheme for &Scheme<'_> {
 pub(super) struct Plan {
     pub(super) name: Arc<str>,
     pub(super) algorithm: Algorithm,
-    pub(super) secret: SecretFormat,
+    pub(super) secret_format: SecretFormat,
     pub(super) encoding: Encoding,
     pub(super) signature: HeaderRef,
     pub(super) grammar: OwnedGrammar,
@@ -249,7 +249,7 @@ impl Plan {
         Ok(Self {
             name: scheme.name.into(),
             algorithm: scheme.algorithm,
-            secret: scheme.secret,
+            secret_format: scheme.secret_format,
             encoding: scheme.encoding,
             signature: header(scheme.signature.header)?,
             grammar: OwnedGrammar::from(scheme.signature.grammar),

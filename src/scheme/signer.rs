@@ -76,7 +76,7 @@ impl fmt::Debug for Outgoing<'_> {
 impl Signer {
     pub(super) fn new(scheme: impl IntoScheme, keys: impl IntoKeys) -> Result<Self, ConfigError> {
         let scheme = scheme.into_checked()?;
-        let ring = keys.into_keys(scheme.0.secret)?;
+        let ring = keys.into_keys(scheme.0.secret_format)?;
         let keys =
             ring.iter().map(|key| (Keyed::new(scheme.0.algorithm, key.secret()), key.secret().clone())).collect();
         Ok(Self { scheme, keys })

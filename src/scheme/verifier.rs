@@ -106,7 +106,7 @@ impl VerifierBuilder {
         if tolerance.past.max(tolerance.future) > MAX_TOLERANCE {
             return Err(ConfigError::invalid("tolerance", format!("{tolerance:?}"), "more than a year judges nothing"));
         }
-        let ring = keys.into_keys(plan.secret)?;
+        let ring = keys.into_keys(plan.secret_format)?;
         Ok(Verifier(Arc::new(Inner {
             keys: ring.iter().map(|key| Keyed::new(plan.algorithm, key.secret())).collect(),
             key_ids: ring.iter().map(|key| key.id().cloned()).collect(),

@@ -22,6 +22,16 @@ impl ReplayKey {
         Self(digest)
     }
 
+    /// A key of these parts, which are kept apart: for trying out a store.
+    pub fn of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
+    }
+
     /// The key in a namespace of its own.
     pub(crate) fn scoped(self, scope: &str) -> Self {
         if scope.is_empty() {

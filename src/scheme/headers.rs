@@ -49,9 +49,10 @@ impl HeaderRef {
     /// Both names carry values, and not all the same.
     pub(super) fn is_contradictory(&self, headers: &HeaderMap) -> bool {
         let Some(other) = &self.other else { return false };
-        let Some(value) = headers.get(&self.first) else { return false };
-        let mut others = headers.get_all(other).iter().peekable();
-        others.peek().is_some() && others.chain(headers.get_all(&self.first)).any(|another| another != value)
+        // Nearly always there is none, and no more is looked up.
+        let Some(value) = headers.get(other) else { return false };
+        headers.contains_key(&self.first)
+            && headers.get_all(&self.first).iter().chain(headers.get_all(other)).any(|another| another != value)
     }
 
     pub(super) fn is_present(&self, headers: &HeaderMap, family: Family) -> bool {

@@ -196,7 +196,7 @@ impl Verifier {
     pub fn verify(&self, head: Head<'_>, body: &Bytes, now: UnixTime) -> Result<Delivery, Rejection> {
         let mut verification = self.begin(head, now)?;
         verification.update(body);
-        verification.finish(head, body)
+        verification.judge(head, body)
     }
 
     /// Judges everything that the head alone tells: what is missing, malformed, twice, stale. Nothing that is said
@@ -216,15 +216,8 @@ impl Verifier {
             (Some((_, format)), Some(text)) => Some(self.judge(text, *format, now)?),
             _ => None,
         };
-        let start = |key: &Keyed| {
-            let mut mac = key.clone();
-            plan.message.write_start(facts, |part| mac.update(part))?;
-            Ok(mac)
-        };
-        let macs = match &self.0.keys[..] {
-            [only] => Macs::One(start(only)?),
-            keys => Macs::Several(keys.iter().map(start).collect::<Result<_, Rejection>>()?),
-        };
+        let mut macs = Macs::new(&self.0.keys);
+        plan.message.write_start(facts, |part| macs.update(part))?;
         Ok(Verification { verifier: self.clone(), macs, candidates, family, signed_at, now, hashed: 0 })
     }
 
@@ -324,6 +317,13 @@ enum Macs {
 }
 
 impl Macs {
+    fn new(keys: &[Keyed]) -> Self {
+        match keys {
+            [only] => Self::One(only.clone()),
+            keys => Self::Several(keys.to_vec()),
+        }
+    }
+
     fn update(&mut self, data: &[u8]) {
         match self {
             Self::One(mac) => mac.update(data),

@@ -1,12 +1,13 @@
-//! Only verification makes a `Verified` body.
+//! Only verification makes a `Verified` body or a `Delivery`.
 
-use tower_webhook::{
-    Delivery,
-    body::{Buffered, Verified},
-};
+use tower_webhook::{Delivery, body::Verified};
 
-fn forge(body: Buffered, delivery: Delivery) -> Verified {
-    Verified { body, delivery }
+fn forge_a_body(template: Verified) -> Verified {
+    Verified { ..template }
+}
+
+fn forge_a_delivery() -> Delivery {
+    Delivery::default()
 }
 
 fn main() {}

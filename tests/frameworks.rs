@@ -7,7 +7,7 @@ use std::{convert::Infallible, net::SocketAddr};
 use axum::{Router, routing::post};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_webhook::{
     Delivery,
@@ -60,6 +60,21 @@ async fn axum_takes_the_stack_everywhere() {
     let request = Request::post("/router-by-hand").body(axum::body::Body::empty()).unwrap();
     assert_eq!(app.clone().oneshot(request).await.unwrap().status(), 500, "nothing tells the peer's address");
     let _ = app.into_make_service_with_connect_info::<SocketAddr>();
+}
+
+#[tokio::test]
+async fn a_handler_that_wants_a_delivery_and_gets_none_says_what_is_missing() {
+    async fn either(delivery: Option<Delivery>) -> String {
+        format!("{}", delivery.is_some())
+    }
+    let app: Router = Router::new().route("/wants", post(handler)).route("/may", post(either));
+    for (path, status, says) in [("/wants", 500, "WebhookLayer"), ("/may", 200, "false")] {
+        let request = Request::post(path).body(axum::body::Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(str::from_utf8(&body).unwrap().contains(says), "{path}: {body:?}");
+    }
 }
 
 #[tokio::test]

@@ -257,6 +257,29 @@ async fn a_client_that_leaves_returns_its_permit() {
 }
 
 #[tokio::test]
+async fn every_layer_works_around_and_inside_what_must_be_ready() {
+    for waits in [0, 2] {
+        let clock = clock();
+        let store = store(&clock, waits);
+        macro_rules! exercise {
+            ($name:expr, $layer:expr) => {
+                let calls = Calls::default();
+                let strict = || Strict { calls: calls.clone(), is_ready: false };
+                let within = || ServiceBuilder::new().concurrency_limit(1);
+                none_hangs(&format!("{} around", $name), $layer.layer(within().service(strict()))).await;
+                none_hangs(&format!("{} shedding", $name), $layer.layer(within().load_shed().service(strict()))).await;
+                none_hangs(&format!("{} buffer", $name), $layer.layer(Buffer::new(strict(), 1))).await;
+                none_hangs(&format!("{} inside", $name), within().service($layer.layer(strict()))).await;
+                none_hangs(&format!("{} shed", $name), within().load_shed().service($layer.layer(strict()))).await;
+                none_hangs(&format!("{} buffered", $name), Buffer::new($layer.layer(strict()), 1)).await;
+                assert!(calls.count() > 0, "{}", $name);
+            };
+        }
+        for_each_layer!(exercise, clock, store);
+    }
+}
+
+#[tokio::test]
 async fn a_buffer_may_stand_inside_or_outside() {
     let (clock, calls) = (clock(), Calls::default());
     let inside = stack(&clock).layer(Buffer::new(calls.handler(), 1));
@@ -528,6 +551,21 @@ where
         }
     }
     assert_eq!(handled, 20);
+}
+
+/// Sends requests, good and bad, each through the same service, which is kept meanwhile.
+async fn none_hangs<S, R>(scope: &str, service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error: std::fmt::Debug> + Clone,
+    R: Body<Error: std::fmt::Debug>,
+{
+    let mut kept = service.clone();
+    for request in mixed_requests(scope) {
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, send(&service, request.clone())).await.unwrap();
+        let answered = async { start(&mut kept, request).await.await };
+        tokio::time::timeout(patience, answered).await.unwrap().unwrap();
+    }
 }
 
 async fn service_ready<S, B>(service: &mut S) -> Result<(), S::Error>

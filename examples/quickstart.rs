@@ -1,8 +1,8 @@
 //! A server that takes webhooks from three providers, and everything that comes to such a server sooner or later.
 //!
 //! ```sh
-//! cargo run --example quickstart --features axum             # plays sender and attacker, and prints what became of each request
-//! cargo run --example quickstart --features axum -- --serve  # keeps listening, and prints `curl` commands to try
+//! cargo run --example quickstart             # plays sender and attacker, and prints what became of each request
+//! cargo run --example quickstart -- --serve  # keeps listening, and prints `curl` commands to try
 //! ```
 
 use std::{

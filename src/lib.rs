@@ -68,7 +68,8 @@
 //!
 //! # What it does not protect from
 //!
-//! See the [README](https://github.com/tower-webhook/tower-webhook#what-it-does-not-protect-from).
+//! A secret that leaked; replays that are older than the nonce store's memory, where no time is signed; handling twice, if the process dies
+//! between the handler's work and its commit; changes to headers that are not signed. The README has the whole list.
 
 #![forbid(unsafe_code)]
 // Nothing that a stranger sends may panic.

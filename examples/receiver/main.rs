@@ -1,7 +1,7 @@
 //! A server that is driven by a TOML file: point a provider at it, and see what arrives.
 //!
 //! ```sh
-//! cargo run --example receiver --features axum,serde -- FILE.toml
+//! cargo run --example receiver -- FILE.toml
 //! ```
 //!
 //! ```toml

@@ -3,7 +3,7 @@
 //! A webhook endpoint is a door to the public internet behind which somebody's money, code or mail is handled. This crate makes
 //! sure that the sender holds the key, that the bytes are the ones that were signed, that they are fresh, that each delivery is acted on once,
 //! that none is lost, and that strangers cannot make the server spend memory or work. It is a stack of ordinary
-//! [`tower_layer::Layer`]s, for axum, tonic, plain hyper and whatever else speaks Tower.
+//! `tower::Layer`s, for axum, tonic, plain hyper and whatever else speaks Tower.
 //!
 //! ```
 //! use axum::{Router, body::Bytes, routing::post};

@@ -42,9 +42,9 @@
 //! | layer | refuses with |
 //! |---|---|
 //! | [`RenderRejectionsLayer`](layer::RenderRejectionsLayer) | nothing: puts the others' rejections into words |
-//! | [`RateLimitLayer`](layer::RateLimitLayer) by address | 429 |
+//! | [`RateLimitLayer`](layer::RateLimitLayer) by address | 429, or 500 if nothing tells the address |
 //! | [`VerifySignatureLayer`](layer::VerifySignatureLayer) | 400, 401, 405, 408, 413, 415, 503 |
-//! | [`EnforceTimestampLayer`](layer::EnforceTimestampLayer) | 401 |
+//! | [`EnforceTimestampLayer`](layer::EnforceTimestampLayer) | 401, or 500 if no time is signed |
 //! | [`RateLimitLayer`](layer::RateLimitLayer) by sender | 429 |
 //! | [`RejectReplayLayer`](layer::RejectReplayLayer) | 200 for a delivery that was handled, 503 while it is |
 //!

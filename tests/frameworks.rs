@@ -63,6 +63,22 @@ async fn axum_takes_the_stack_everywhere() {
 }
 
 #[tokio::test]
+async fn a_rejection_that_was_put_into_words_twice_says_the_same() {
+    let app: Router = Router::new()
+        .route("/hook", post(handler))
+        .layer(WebhookLayer::new(verifier()))
+        .layer(RenderRejectionsLayer::new());
+    for (content_type, status, grpc_status) in [("application/json", 401, None), ("application/grpc", 200, Some("16"))]
+    {
+        let request = Request::post("/hook").header("content-type", content_type);
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{content_type}");
+        assert_eq!(response.headers().get("grpc-status").map(|value| value.to_str().unwrap()), grpc_status);
+    }
+}
+
+#[tokio::test]
 async fn a_handler_that_wants_a_delivery_and_gets_none_says_what_is_missing() {
     async fn either(delivery: Option<Delivery>) -> String {
         format!("{}", delivery.is_some())

@@ -12,7 +12,6 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::DefaultBodyLimit,
     http::StatusCode,
     middleware,
     routing::{MethodRouter, any},
@@ -38,8 +37,7 @@ pub(crate) fn router(endpoints: Vec<Endpoint>) -> Result<Router, Problem> {
         let route = route(&endpoint).map_err(|error| Problem::new(error.to_string()).at(&endpoint.name))?;
         router = router.route(&endpoint.path, route);
     }
-    // Each stack bounds its bodies itself, and some less tightly than axum would.
-    Ok(router.layer(DefaultBodyLimit::disable()))
+    Ok(router)
 }
 
 /// From inside out.

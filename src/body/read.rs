@@ -176,7 +176,9 @@ impl Read {
                 return;
             }
             Self::One(first) => {
-                let mut joined = BytesMut::with_capacity(first_reservation.max(first.len() + length));
+                // What is announced counts for no more than a few times what has come.
+                let has = first.len() + length;
+                let mut joined = BytesMut::with_capacity(first_reservation.min(has.saturating_mul(4)).max(has));
                 joined.put(first);
                 joined
             }

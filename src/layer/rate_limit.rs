@@ -98,7 +98,7 @@ impl<B, K: RateLimitBy<B>> RateLimitBy<B> for Option<K> {
 pub struct ClientAddr(());
 
 impl ClientAddr {
-    /// By the peer of the connection.
+    /// By the peer of the connection. Behind a proxy that is the proxy, for everyone: do not limit by it there.
     pub const fn new() -> Self {
         Self(())
     }
@@ -114,6 +114,9 @@ impl<B> RateLimitBy<B> for ClientAddr {
 }
 
 /// Counts together the deliveries of each verified sender: of one provider, under one key.
+///
+/// Keys without a name are told apart by their position in the ring. Verifiers that share a store need names for their keys
+/// ([`Key::with_id`](crate::key::Key::with_id)), or their first keys have one account.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BySender;
 

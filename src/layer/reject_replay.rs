@@ -95,6 +95,9 @@ impl<N: NonceStore> RejectReplayLayer<N> {
 
     /// How long handled deliveries are remembered. By default as long as their signed time is accepted, and three days if
     /// there is none; never shorter than it is accepted.
+    ///
+    /// Providers that sign retries anew, under the same id, may send one hours after an answer of ours got lost (Stripe: up to three days). It
+    /// is recognised if it is remembered as long, in a store with room for that many deliveries.
     pub fn retention(mut self, retention: Duration) -> Self {
         Arc::make_mut(&mut self.config).retention = Some(retention);
         self
@@ -391,7 +394,7 @@ impl<N: NonceStore> Reservation<N> {
         // A replay may be found fresh at the last moment, and then wait for the store.
         let accepted = self.window.map_or(Duration::ZERO, |window| window.saturating_add(STORE_PATIENCE));
         let default = if self.window.is_some() { accepted } else { RejectReplayLayer::<N>::DEFAULT_RETENTION };
-        let retention = config.retention.unwrap_or(default).max(accepted);
+        let retention = config.retention.unwrap_or(default).max(accepted).max(Duration::from_secs(1));
         let mut asked = self.store.commit(self.key, self.token, retention);
         match poll_once(&mut asked) {
             Poll::Ready(Ok(())) => None,

@@ -195,7 +195,8 @@ fn standard(rejection: &Rejection, protocol: Protocol, status: &mut StatusCode, 
         const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
         const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(GRPC_STATUS, grpc_status(*status).into());
+        // Not from the status of the answer, which is 200 if a layer like this one has been here before.
+        headers.insert(GRPC_STATUS, grpc_status(rejection.status()).into());
         headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.code()));
         *status = StatusCode::OK;
         return Bytes::new();

@@ -72,7 +72,7 @@ pub const ZENDESK: Scheme<'static> = Scheme {
 
 /// HubSpot, version 3: `X-HubSpot-Signature-v3`, HMAC-SHA256 of method, URL, body and timestamp.
 ///
-/// The body is a list of events, so the request has neither one id nor one type.
+/// The body is a list of events, so the request has neither one id nor one type, and is handled, remembered or refused as a whole.
 ///
 /// Source: <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>
 pub const HUBSPOT_V3: Scheme<'static> = Scheme {

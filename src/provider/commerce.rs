@@ -64,8 +64,8 @@ pub const SQUARE: Scheme<'static> = Scheme {
 
 /// WooCommerce: `X-WC-Webhook-Signature`, HMAC-SHA256 of the body.
 ///
-/// Neither topic nor delivery id are signed, and topics of one change may come with the same body. The ping that is sent when
-/// a webhook is saved is not signed, and so refused.
+/// Neither topic nor delivery id are signed, ids repeat within a second, and the body of a deletion is its id alone, which may be deleted again:
+/// replays cannot be told from news. The ping that is sent when a webhook is saved is not signed, and so refused.
 ///
 /// Source: <https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/class-wc-webhook.php>
 pub const WOOCOMMERCE: Scheme<'static> = Scheme {
@@ -73,6 +73,6 @@ pub const WOOCOMMERCE: Scheme<'static> = Scheme {
     signature: Signature::bare("x-wc-webhook-signature"),
     id: Some(Source::Header("x-wc-webhook-delivery-id")),
     event: Some(Source::Header("x-wc-webhook-topic")),
-    repeats: Repeats::PerEvent,
+    repeats: Repeats::Always,
     ..Scheme::HMAC_SHA256_BASE64
 };

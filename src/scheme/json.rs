@@ -36,6 +36,24 @@ pub(crate) fn find<'b>(body: &'b [u8], pointer: &Pointer) -> Option<Cow<'b, str>
     scanner.scalar()
 }
 
+/// As [`find`], but nothing if an object on the way holds the key twice: two readers would see two values, of which one was not signed.
+pub(super) fn find_only<'b>(body: &'b [u8], pointer: &Pointer) -> Option<Cow<'b, str>> {
+    let mut scanner = Scanner(body);
+    for token in &pointer.0 {
+        if scanner.enter(token)? == b'{' {
+            let mut rest = Scanner(scanner.0);
+            rest.skip_value()?;
+            while rest.next_token()? == b',' {
+                if rest.key()? == **token {
+                    return None;
+                }
+                rest.skip_value()?;
+            }
+        }
+    }
+    scanner.scalar()
+}
+
 /// What the first pointer that points to anything points to.
 pub(crate) fn find_any<'b>(body: &'b [u8], pointers: &[Pointer]) -> Option<Cow<'b, str>> {
     pointers.iter().find_map(|pointer| find(body, pointer))
@@ -45,15 +63,12 @@ pub(crate) fn find_any<'b>(body: &'b [u8], pointers: &[Pointer]) -> Option<Cow<'
 struct Scanner<'b>(&'b [u8]);
 
 impl<'b> Scanner<'b> {
-    /// Moves from the start of an object or array to the start of the value under `token`.
-    fn enter(&mut self, token: &str) -> Option<()> {
+    /// Moves from the start of an object or array to the start of the value under `token`; which of the two it was.
+    fn enter(&mut self, token: &str) -> Option<u8> {
         match self.next_token()? {
             b'{' => loop {
-                let Some(b'"') = self.next_token() else { return None };
-                let is_it = *self.string()?.decode()? == *token;
-                let Some(b':') = self.next_token() else { return None };
-                if is_it {
-                    return Some(());
+                if self.key()? == *token {
+                    return Some(b'{');
                 }
                 self.skip_value()?;
                 let Some(b',') = self.next_token() else { return None };
@@ -66,10 +81,18 @@ impl<'b> Scanner<'b> {
                     self.skip_value()?;
                     let Some(b',') = self.next_token() else { return None };
                 }
-                (self.peek_token()? != b']').then_some(())
+                (self.peek_token()? != b']').then_some(b'[')
             }
             _ => None,
         }
+    }
+
+    /// A key of an object, and the colon after it.
+    fn key(&mut self) -> Option<Cow<'b, str>> {
+        let Some(b'"') = self.next_token() else { return None };
+        let key = self.string()?.decode()?;
+        let Some(b':') = self.next_token() else { return None };
+        Some(key)
     }
 
     fn scalar(&mut self) -> Option<Cow<'b, str>> {
@@ -243,6 +266,21 @@ mod tests {
         }
         assert_eq!(at(r#"[{"eventId":1}]"#, "/0/eventId").as_deref(), Some("1"));
         assert_eq!(at("[]", "/0"), None);
+    }
+
+    #[test]
+    fn what_is_signed_must_not_be_there_twice() {
+        let only = |body: &str| find_only(body.as_bytes(), &Pointer::new("/a/n").unwrap()).map(Cow::into_owned);
+        assert_eq!(only(r#"{"x":0,"a":{"n":1,"m":2},"b":{"n":3}}"#).as_deref(), Some("1"));
+        for body in [
+            r#"{"a":{"n":1,"n":1}}"#,
+            r#"{"a":{"n":1,"m":{},"\u006e":9}}"#,
+            r#"{"a":{"n":1},"a":{"n":9}}"#,
+            r#"{"a":{"n":1},"b":2,"a":9}"#,
+            r#"{"a":{"n":1}"#,
+        ] {
+            assert_eq!(only(body), None, "{body}");
+        }
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Slot {
                 let digest = Sha256::digest(body);
                 sink(base16ct::lower::encode(&digest, &mut digits).unwrap_or_default());
             }
-            Piece::Json(pointer) => field(&json::find(body, pointer).ok_or(Rejection::MissingSignedValue)?)?,
+            Piece::Json(pointer) => field(&json::find_only(body, pointer).ok_or(Rejection::MissingSignedValue)?)?,
             Piece::SortedForm { between, after } => super::form::write_sorted(body, between, after, sink)?,
         }
         Ok(())

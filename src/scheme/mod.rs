@@ -307,7 +307,8 @@ pub enum Part<'a> {
     Body,
     /// SHA-256 of the body, in lower-case hexadecimal digits.
     BodySha256,
-    /// A string, number or boolean in the JSON body, by JSON pointer (RFC 6901).
+    /// A string, number or boolean in the JSON body, by JSON pointer (RFC 6901); refused if it is there twice. Nothing else of the body is
+    /// signed then, nor whether the value was `1` or `"1"`.
     Json(&'a str),
     /// The decoded parameters of a form body, sorted by name and then value.
     SortedForm {
@@ -340,8 +341,8 @@ pub enum Repeats {
     #[default]
     Never,
     /// Several events may have the same body and differ only in an event type that is not signed, as Shopify's
-    /// `orders/create` and `orders/paid` do. The event type then counts, so that whoever captured a
-    /// delivery can replay it under another type, once for each.
+    /// `orders/create` and `orders/paid` do. The event type then counts, so that whoever captured a delivery can replay it under any other text as
+    /// its type, once for each: allow only the types that you handle. The same body under the same type is the same delivery.
     PerEvent,
     /// The same bytes are sent again for something new, as Dropbox's "this account has changes".
     /// A replay cannot be told from news, so deliveries have no replay key and handlers must be idempotent.

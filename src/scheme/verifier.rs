@@ -130,7 +130,7 @@ impl PublicUrl {
         }
         let after_authority = text.splitn(4, '/').nth(3);
         match self {
-            Self::Origin(_) if after_authority.is_some() => {
+            Self::Origin(_) if after_authority.is_some() || url.query().is_some() => {
                 Err(invalid("must end with the host or port, without a slash"))
             }
             _ => Ok(()),
@@ -393,7 +393,10 @@ impl Verification {
         let identity = if id.is_signed && id.as_str().is_some() {
             Identity::SignedId
         } else if plan.algorithm == Algorithm::Token {
-            Identity::Digest(Sha256::digest(body).into())
+            // Whoever could change the id could change the body, so it is as good; and without it news would look like replays.
+            let text = id.as_str().unwrap_or_default();
+            let length = (text.len() as u64).to_be_bytes();
+            Identity::Digest(Sha256::new_with_prefix(length).chain_update(text).chain_update(body).finalize().into())
         } else if plan.may_carry_several() {
             // Which key matches depends on which signatures an attacker left in, and with it the tag.
             let mut digest = Sha256::new();

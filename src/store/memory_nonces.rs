@@ -3,7 +3,7 @@ use std::{
     collections::{BinaryHeap, HashMap},
     fmt,
     future::{Ready, ready},
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{
         Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -49,24 +49,47 @@ struct Shard {
     expiry: BinaryHeap<Reverse<(Nanos, u128)>>,
 }
 
-/// A map whose keys are digests, and need not be hashed again.
-///
-/// Whoever would crowd one corner of it must grind ids until their SHA-256 fits, and sign them.
-type Digests<V> = HashMap<u128, V, BuildHasherDefault<TakeAsIs>>;
+/// A map whose keys are digests, which need little more hashing.
+type Digests<V> = HashMap<u128, V, Seeds>;
 
-#[derive(Default)]
-struct TakeAsIs(u64);
+/// Half of a digest times the other half, each mixed with a secret: some senders may choose a part of what is digested (an event type
+/// that is not signed), and must not be able to crowd one corner of a map.
+#[derive(Clone)]
+struct Seeds([u64; 2]);
 
-impl Hasher for TakeAsIs {
-    fn write(&mut self, _: &[u8]) {}
+impl Default for Seeds {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self([random.hash_one(0), random.hash_one(1)])
+    }
+}
+
+impl BuildHasher for Seeds {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded { seeds: self.0, hash: 0 }
+    }
+}
+
+struct Folded {
+    seeds: [u64; 2],
+    hash: u64,
+}
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u128(u128::from(*byte)));
+    }
 
     fn write_u128(&mut self, digest: u128) {
-        // The other half chooses the shard.
-        self.0 = (digest >> 64) as u64;
+        let (high, low) = ((digest >> 64) as u64 ^ self.seeds[0] ^ self.hash, digest as u64 ^ self.seeds[1]);
+        let product = u128::from(high) * u128::from(low);
+        self.hash = (product >> 64) as u64 ^ product as u64;
     }
 
     fn finish(&self) -> u64 {
-        self.0
+        self.hash
     }
 }
 

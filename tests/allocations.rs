@@ -23,7 +23,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhook::{
     PeerAddr,
     clock::{ManualClock, UnixTime},
-    layer::{ClientAddr, RateLimitLayer, WebhookLayer},
+    layer::{BufferBodyLayer, ClientAddr, RateLimitLayer, WebhookLayer},
     provider,
     scheme::{Outgoing, Scheme},
     store::{MemoryRateStore, Quota},
@@ -58,6 +58,44 @@ fn an_accepted_request_allocates_at_most_twice_and_a_refused_one_once() {
         }
     }
     println!("allocations of the whole stack, minus those of the same service without it\n{table}");
+}
+
+#[test]
+fn memory_is_not_taken_on_the_word_of_a_length() {
+    async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut service = BufferBodyLayer::new().layer(service_fn(answer));
+    let request = Request::new(Announced { frames: 2 });
+    let counted = allocation_counter::measure(|| {
+        let Ok(response) = runtime.block_on(service.call(request));
+        assert_eq!(response.status(), StatusCode::OK);
+    });
+    assert!(counted.bytes_max < 1024, "two bytes took {} bytes", counted.bytes_max);
+}
+
+/// Announces a mebibyte, and has a byte in each of a few frames.
+struct Announced {
+    frames: usize,
+}
+
+impl http_body::Body for Announced {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.frames.checked_sub(1) else { return Poll::Ready(None) };
+        self.frames = left;
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(b"x")))))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(1024 * 1024)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -106,6 +106,20 @@ fn whatever_is_changed_is_refused() {
 }
 
 #[test]
+fn what_a_token_vouches_for_is_told_apart_by_id_and_body() {
+    let (scheme, vectors) = catalogue().into_iter().find(|(scheme, _)| scheme.name == "gitlab-token").unwrap();
+    let vector = vectors.iter().find(|vector| vector.expect == "valid").unwrap();
+    let key = |id: &'static str, body: &'static str| {
+        let mut request = Request { body: body.into(), ..vector.request() };
+        request.headers.insert("idempotency-key", HeaderValue::from_static(id));
+        request.verify(&vector.verifier(scheme)).unwrap().replay_key().unwrap()
+    };
+    assert_eq!(key("a", "tag pushed"), key("a", "tag pushed"));
+    assert_ne!(key("a", "tag pushed"), key("b", "tag pushed"), "the tag was deleted and pushed again");
+    assert_ne!(key("a", "tag pushed"), key("a", "tag deleted"));
+}
+
+#[test]
 fn unsigned_times_do_not_count() {
     let signed: BTreeSet<_> =
         provider::ALL.iter().filter(|scheme| scheme.timestamp.is_some()).map(|scheme| scheme.name).collect();

@@ -45,7 +45,7 @@ pub enum Rejection {
     MalformedTimestamp,
     /// The signed id is empty, too long or of strange characters.
     MalformedId,
-    /// The request's parts could be taken for other parts with the same signature.
+    /// The request's parts could be taken for other parts with the same signature, or are too many.
     AmbiguousMessage,
     /// The body broke off or could not be read.
     BrokenBody,

@@ -9,14 +9,21 @@ use crate::Rejection;
 /// # Errors
 ///
 /// If other parameters could give the same bytes: a name holds the start of `between`, a value that of `after`,
-/// or something is not UTF-8.
+/// or something is not UTF-8. Also if there are too many.
 pub(super) fn write_sorted(
     body: &[u8],
     between: &str,
     after: &str,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Rejection> {
-    let mut parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(body).collect();
+    /// They are sorted before anything is known of the sender, and a list of them takes many times the room of the two bytes that each may
+    /// have in the body.
+    const MAX_PARAMETERS: usize = 10_000;
+    let mut parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        form_urlencoded::parse(body).take(MAX_PARAMETERS + 1).collect();
+    if parameters.len() > MAX_PARAMETERS {
+        return Err(Rejection::AmbiguousMessage);
+    }
     parameters.sort();
     let is_ambiguous = |text: &str, separator: &str| {
         text.contains(char::REPLACEMENT_CHARACTER) || separator.chars().next().is_some_and(|start| text.contains(start))
@@ -49,6 +56,12 @@ mod tests {
     fn parameters_are_decoded_and_sorted() {
         assert_eq!(sorted("b=2&a=x+y%21&b=1&c=").unwrap(), "a=x y!&b=1&b=2&c=");
         assert_eq!(sorted("").unwrap(), "");
+    }
+
+    #[test]
+    fn parameters_are_bounded_in_number_before_they_are_kept() {
+        assert!(sorted(&"a&".repeat(10_000)).is_ok());
+        assert!(sorted(&"a&".repeat(10_001)).is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Finding one value in a JSON text, without reading more of it than necessary.
 //!
-//! A signature says nothing about JSON, so this runs only on bodies whose signature has been verified, and finds nothing in
-//! what is not JSON. It neither allocates (strings with escapes apart) nor recurses. Of keys that occur twice, the first counts.
+//! Ids, times and event types are looked up after the signature has been verified; values that are themselves signed must be found before, in
+//! bodies of strangers. So this neither recurses nor allocates (strings with escapes apart), takes time in proportion to the body, and finds
+//! nothing in what is not JSON. Of keys that occur twice, the first counts, or for signed values, neither.
 
 use std::borrow::Cow;
 

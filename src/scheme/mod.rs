@@ -310,7 +310,7 @@ pub enum Part<'a> {
     /// A string, number or boolean in the JSON body, by JSON pointer (RFC 6901); refused if it is there twice. Nothing else of the body is
     /// signed then, nor whether the value was `1` or `"1"`.
     Json(&'a str),
-    /// The decoded parameters of a form body, sorted by name and then value.
+    /// The decoded parameters of a form body, sorted by name and then value; at most 10,000 of them.
     SortedForm {
         /// Between a name and its value.
         between: &'a str,

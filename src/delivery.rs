@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::UnixTime,
-    scheme::{Pointer, Repeats, TimestampFormat, Tolerance, find_in_json, header_text},
+    scheme::{Pointer, Repeats, RetryOn, TimestampFormat, Tolerance, find_in_json, header_text},
     store::ReplayKey,
 };
 
@@ -51,6 +51,7 @@ pub(crate) struct Proven {
     pub(crate) event: Claim,
     pub(crate) identity: Identity,
     pub(crate) repeats: Repeats,
+    pub(crate) retry_on: RetryOn,
 }
 
 /// A signed time, and what it takes to judge it again.
@@ -137,6 +138,11 @@ impl Delivery {
     /// The signed time, and what it takes to judge it again.
     pub(crate) fn signature_time(&self) -> Option<SignedAt> {
         self.0.signed_at
+    }
+
+    /// Which answers the sender takes as a reason to deliver again.
+    pub(crate) fn retry_on(&self) -> RetryOn {
+        self.0.retry_on
     }
 
     /// The name of the scheme that the request was verified by.

@@ -13,6 +13,32 @@ pub enum ConfigError {
         /// What a secret of this format looks like.
         expected: &'static str,
     },
+    /// What was given as a public key is none, or not of the kind that the scheme needs.
+    MalformedKey {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The keys are not of the kind that the scheme asks for: a secret where signatures are judged by public keys, or the other way round.
+    WrongKind {
+        /// The scheme's name.
+        scheme: String,
+        /// What it needs.
+        needed: &'static str,
+    },
+    /// The crate was built without what this needs.
+    MissingFeature {
+        /// What needs it.
+        what: String,
+        /// The feature of this crate to turn on.
+        feature: &'static str,
+    },
+    /// The scheme signs something that only you can know, such as the id of your webhook at the provider.
+    MissingParameter {
+        /// The scheme's name.
+        scheme: String,
+        /// The name of what is missing.
+        name: String,
+    },
     /// The key ring holds no key: nothing could ever be verified.
     NoKeys,
     /// Two keys of a ring hold the same secret.
@@ -82,6 +108,14 @@ impl fmt::Display for ConfigError {
         match self {
             Self::EmptySecret => f.write_str("the secret is empty or blank"),
             Self::MalformedSecret { expected } => write!(f, "the secret must be {expected}"),
+            Self::MalformedKey { why } => write!(f, "the public key cannot be used: {why}"),
+            Self::WrongKind { scheme, needed } => write!(f, "scheme `{scheme}` needs {needed}"),
+            Self::MissingFeature { what, feature } => {
+                write!(f, "{what} cannot be used: this crate was built without the feature `{feature}`")
+            }
+            Self::MissingParameter { scheme, name } => {
+                write!(f, "scheme `{scheme}` needs the parameter `{name}`, which only you can know")
+            }
             Self::NoKeys => f.write_str("no keys were given: at least one is needed"),
             Self::DuplicateKey { index } => {
                 write!(f, "the key at position {index} holds the same secret as an earlier one")

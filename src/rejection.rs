@@ -1,6 +1,6 @@
 //! Why a request was turned away.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -69,6 +69,20 @@ pub enum Rejection {
     MissingSignedValue,
     /// No signature is that of any key.
     SignatureMismatch,
+    /// The token is signed in a way that its scheme or its key does not allow.
+    WrongAlgorithm,
+    /// The request names a key that is not known.
+    UnknownKey,
+    /// The key that the request points to is not one to be trusted.
+    UntrustedKey {
+        /// Why not.
+        why: &'static str,
+    },
+    /// The token does not claim what it must, or something else.
+    WrongClaim {
+        /// Which claim, as a JSON pointer.
+        claim: Arc<str>,
+    },
     /// The signed time lies too far in the past.
     Stale,
     /// The signed time lies too far in the future.
@@ -93,6 +107,11 @@ pub enum Rejection {
         /// When the next one may be let through.
         retry_after: Duration,
     },
+    /// Too many requests of a verified sender whose deliveries would be lost if it were told so with 429.
+    Throttled {
+        /// When the next one may be let through.
+        retry_after: Duration,
+    },
 
     /// The delivery was handled before.
     Replayed,
@@ -109,6 +128,11 @@ pub enum Rejection {
     StoreFull,
     /// The nonce store does not answer.
     StoreUnavailable,
+    /// The key that the request names cannot be had right now.
+    KeysUnavailable {
+        /// Why not.
+        why: &'static str,
+    },
     /// Too many bytes of unverified bodies are held already.
     BudgetExhausted,
     /// The clock does not tell the time.
@@ -151,7 +175,9 @@ impl Rejection {
     /// How long the sender should wait before it tries again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } | Self::InProgress { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after } | Self::Throttled { retry_after } | Self::InProgress { retry_after } => {
+                Some(*retry_after)
+            }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -210,6 +236,10 @@ impl Rejection {
             Self::MissingHeader { .. } => (WHO, "missing_header"),
             Self::MissingSignedValue => (WHO, "missing_signed_value"),
             Self::SignatureMismatch => (WHO, "signature_mismatch"),
+            Self::WrongAlgorithm => (WHO, "wrong_algorithm"),
+            Self::UnknownKey => (WHO, "unknown_key"),
+            Self::UntrustedKey { .. } => (WHO, "untrusted_key"),
+            Self::WrongClaim { .. } => (WHO, "wrong_claim"),
             Self::Stale => (WHO, "stale"),
             Self::FromTheFuture => (WHO, "from_the_future"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -217,12 +247,14 @@ impl Rejection {
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedContentCoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Throttled { .. } => (BUSY, "throttled"),
             Self::Replayed => (StatusCode::OK, "replayed"),
             Self::InProgress { .. } => (BUSY, "in_progress"),
             Self::Outdated => (BUSY, "outdated"),
             Self::HandlerTimeout => (BUSY, "handler_timeout"),
             Self::StoreFull => (BUSY, "store_full"),
             Self::StoreUnavailable => (BUSY, "store_unavailable"),
+            Self::KeysUnavailable { .. } => (BUSY, "keys_unavailable"),
             Self::BudgetExhausted => (BUSY, "budget_exhausted"),
             Self::ClockUnavailable => (BUSY, "clock_unavailable"),
             Self::Misconfigured { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "misconfigured"),
@@ -249,7 +281,8 @@ impl fmt::Display for Rejection {
             | Self::HeaderTooLong { header }
             | Self::MissingHeader { header } => header.as_str().into(),
             Self::BodyTooLarge { limit } => format!("more than {limit} bytes").into(),
-            Self::Misconfigured { why } => (*why).into(),
+            Self::Misconfigured { why } | Self::UntrustedKey { why } | Self::KeysUnavailable { why } => (*why).into(),
+            Self::WrongClaim { claim } => (&**claim).into(),
             _ => return f.write_str(self.reason()),
         };
         write!(f, "{}: {detail}", self.reason())
@@ -280,6 +313,8 @@ mod tests {
             Rejection::StoreUnavailable,
             Rejection::BudgetExhausted,
             Rejection::ClockUnavailable,
+            Rejection::KeysUnavailable { why: "no answer" },
+            Rejection::Throttled { retry_after: Duration::from_secs(9) },
         ] {
             let mut headers = HeaderMap::new();
             rejection.write_headers(&mut headers);

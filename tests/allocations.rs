@@ -25,7 +25,7 @@ use tower_webhook::{
     clock::{ManualClock, UnixTime},
     layer::{BufferBodyLayer, ClientAddr, RateLimitLayer, WebhookLayer},
     provider,
-    scheme::{Outgoing, Scheme},
+    scheme::{Outgoing, Scheme, Source},
     store::{MemoryRateStore, Quota},
 };
 
@@ -193,7 +193,10 @@ fn request(scheme: Scheme<'static>, id: u32, change: Change) -> Request<Full<Byt
     let mut request = Request::post("/hook");
     *request.headers_mut().unwrap() = scheme.signer(SECRET).unwrap().sign(&outgoing).unwrap();
     if change == Change::NoSignature {
-        request.headers_mut().unwrap().remove(scheme.signature.header);
+        request.headers_mut().unwrap().remove(match scheme.signature.place {
+            Source::Header(name) => name,
+            _ => unreachable!("only headers are measured"),
+        });
         // Real requests have headers, whatever is missing.
         request = request.header("user-agent", "stranger");
     }

@@ -14,7 +14,9 @@ use tower_webhook::{
     Delivery, Rejection,
     clock::UnixTime,
     provider,
-    scheme::{Head, IntoScheme, Outgoing, Part, Scheme, SchemeBuilder, Source, TimestampFormat, Verifier},
+    scheme::{
+        Algorithm, Grammar, Head, IntoScheme, Outgoing, Part, Scheme, SchemeBuilder, Source, TimestampFormat, Verifier,
+    },
     store::ReplayKey,
 };
 
@@ -41,7 +43,7 @@ fn no_accepted_layout_can_be_read_in_another_way() {
 
 #[test]
 fn no_provider_can_be_made_to_read_a_delivery_in_another_way() {
-    for scheme in provider::ALL.iter().filter(|scheme| !scheme.message.is_empty()) {
+    for scheme in modelled().iter().filter(|scheme| !scheme.message.is_empty()) {
         let layout = Layout::of(*scheme);
         let (mut accepted, mut tried) = (0, 0);
         for body in [
@@ -151,20 +153,21 @@ proptest! {
 
     #[test]
     fn nothing_else_has_a_say(
-        index in 0..provider::ALL.len(),
+        index in 0..modelled().len(),
         tampering in 0_usize..5,
         unrelated in prop::collection::vec(("[a-z][a-z0-9-]{0,20}", "[ -~]{0,40}"), 0..8),
         turn in any::<prop::sample::Index>(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
-        let layout = Layout::of(provider::ALL[index]);
+        let scheme = modelled()[index];
+        let layout = Layout::of(scheme);
         let (headers, body) = tampered(&layout, tampering);
         let (method, uri, now) = (Method::POST, Uri::from_static("/hook"), UnixTime::from_secs(NOW));
         let head = Head { method: &method, uri: &uri, headers: &headers };
         let expected = verdict(layout.verifier.verify(head, &body, now));
-        prop_assert!(tampering < 4 || expected.is_ok(), "{}: {:?}", provider::ALL[index].name, expected);
+        prop_assert!(tampering < 4 || expected.is_ok(), "{}: {:?}", scheme.name, expected);
 
-        let headers = rearranged(&provider::ALL[index], &headers, unrelated, turn);
+        let headers = rearranged(&scheme, &headers, unrelated, turn);
         let head = Head { method: &method, uri: &uri, headers: &headers };
         let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.index(body.len() + 1)).chain([0, body.len()]).collect();
         cuts.sort_unstable();
@@ -173,6 +176,53 @@ proptest! {
             verification.finish(head, &body)
         });
         prop_assert_eq!(verdict(judged), expected);
+    }
+}
+
+/// The schemes that this file has an opinion of: those that our signer signs by and whose parts are plain.
+fn modelled() -> Vec<Scheme<'static>> {
+    let is_plain = |part: &Part<'_>| {
+        use Part::{
+            Body, BodySha256, Header, Id, Method, Path, SortedForm, Target, Text, Timestamp, Url, UrlDecoding,
+        };
+        let is_known = matches!(
+            part,
+            Body | BodySha256 | Id | Method | Path | SortedForm { .. } | Target | Text(_) | Timestamp | Url | UrlDecoding(_)
+        );
+        is_known && !matches!(part, Header(_))
+    };
+    let is_in_head = |source| matches!(source, Source::Header(_) | Source::Field(_));
+    let is_modelled = |scheme: &Scheme<'static>| {
+        let is_time_plain = scheme.timestamp.is_none_or(|time| {
+            let is_usual = matches!(
+                time.format,
+                TimestampFormat::UnixSeconds | TimestampFormat::UnixMillis | TimestampFormat::Rfc3339
+            );
+            is_usual && (is_in_head(time.source) || time.source == Source::Json("/webhookTimestamp"))
+        });
+        let is_usual = matches!(
+            scheme.signature.grammar,
+            Grammar::Bare | Grammar::Prefixed(_) | Grammar::Fields { .. } | Grammar::Versions { .. }
+        );
+        let signs_id = scheme.message.contains(&Part::Id);
+        let is_id_plain = scheme.id.is_none_or(|id| !signs_id || is_in_head(id));
+        scheme.message.iter().all(is_plain)
+            && is_time_plain
+            && is_usual
+            && is_id_plain
+            && scheme.methods.contains(&"POST")
+            && scheme.algorithm != Algorithm::Basic
+            && scheme.signer(SECRET).is_ok()
+    };
+    let modelled: Vec<_> = provider::ALL.iter().copied().filter(is_modelled).collect();
+    assert!(modelled.len() >= 22, "fewer than there ever were");
+    modelled
+}
+
+fn signature_header(scheme: &Scheme<'static>) -> &'static str {
+    match scheme.signature.place {
+        Source::Header(name) => name,
+        _ => unreachable!("only headers are modelled"),
     }
 }
 
@@ -188,7 +238,7 @@ fn tampered(layout: &Layout, tampering: usize) -> (HeaderMap, Bytes) {
     };
     let mut headers = layout.headers(&genuine, &genuine);
     let mut body = genuine.body;
-    let signature = layout.scheme.map_or("x-sig", |scheme| scheme.signature.header);
+    let signature = layout.scheme.map_or("x-sig", |scheme| signature_header(&scheme));
     let wrong = HeaderValue::from_static("v1=00");
     match tampering {
         0 => body.push(b' '),
@@ -331,7 +381,7 @@ impl Layout {
                     serde_json::Value::String(text) => text.clone().into_bytes(),
                     other => other.to_string().into_bytes(),
                 },
-                Part::SortedForm { .. } => return None,
+                _ => return None,
             })
         });
         parts.collect()
@@ -388,7 +438,7 @@ impl Layout {
             Part::Json(_) => str::from_utf8(bytes).is_ok(),
             Part::BodySha256 => bytes.len() == 64,
             Part::Body => true,
-            Part::SortedForm { .. } => false,
+            _ => false,
         }
     }
 
@@ -410,7 +460,7 @@ impl Layout {
                 Part::Id => request.id = text(),
                 Part::Body => request.body = bytes.clone(),
                 Part::Json(pointer) => drop(json.insert(pointer[1..].to_owned(), text().into())),
-                Part::Text(_) | Part::BodySha256 | Part::SortedForm { .. } => {}
+                _ => {}
             }
         }
         if !json.is_empty() && !self.message.contains(&Part::Body) {
@@ -447,10 +497,11 @@ impl Layout {
         match scheme.timestamp.map(|timestamp| timestamp.source) {
             Some(Source::Header(name)) => drop(made.insert(name, request.timestamp.parse().unwrap())),
             Some(Source::Field(name)) => {
-                let header = made[scheme.signature.header].to_str().unwrap();
+                let header = made[signature_header(&scheme)].to_str().unwrap();
                 let changed =
                     header.replace(&format!("{name}={}", signed.timestamp), &format!("{name}={}", request.timestamp));
-                made.insert(scheme.signature.header, changed.parse().unwrap());
+                let changed = changed.parse().unwrap();
+                made.insert(signature_header(&scheme), changed);
             }
             _ => {}
         }
@@ -559,6 +610,7 @@ fn template(message: &[Part<'_>]) -> String {
         Part::BodySha256 => "{body-sha256}".to_owned(),
         Part::Json(pointer) => format!("{{json:{pointer}}}"),
         Part::SortedForm { .. } => "{form}".to_owned(),
+        part => unreachable!("{part:?} has no template"),
     };
     message.iter().map(write).collect()
 }
@@ -570,7 +622,7 @@ fn scheme_names(scheme: &Scheme<'static>) -> Vec<&'static str> {
         Source::Header(name) => Some(name),
         _ => None,
     });
-    named.chain([scheme.signature.header]).collect()
+    named.chain([signature_header(scheme)]).collect()
 }
 
 /// HMAC-SHA256 in hexadecimal digits, made by somebody else than the crate.

@@ -46,7 +46,7 @@ fn relevant_headers() -> Vec<HeaderName> {
         .iter()
         .flat_map(|scheme| {
             let time = scheme.timestamp.map(|time| time.source);
-            [Some(scheme.signature.header), named(time), named(scheme.id), named(scheme.event)]
+            [named(Some(scheme.signature.place)), named(time), named(scheme.id), named(scheme.event)]
         })
         .flatten()
         .filter_map(|name| name.parse().ok())

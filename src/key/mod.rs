@@ -18,12 +18,36 @@
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 
+#[cfg(feature = "_public-key")]
+mod asymmetric;
+#[cfg(feature = "x509")]
+mod certificate;
 mod compare;
+#[cfg(feature = "_public-key")]
+mod encoded;
+#[cfg(feature = "fetch")]
+mod fetch;
+mod public;
+mod remote;
 mod ring;
 mod secret;
+mod source;
 
 pub use self::{
+    public::PublicKey,
     ring::{IntoKeys, Key, KeyRing},
     secret::{Secret, SecretFormat},
+    source::{FoundKey, HostRule, KeyError, KeyForm, KeyFuture, KeyQuery, KeySource},
 };
+#[cfg(feature = "_public-key")]
+pub(crate) use asymmetric::{Digested, Digesting};
 pub(crate) use compare::{Tag, first_match};
+#[cfg(all(feature = "jwt", feature = "x509"))]
+pub(crate) use certificate::x5c_key;
+#[cfg(all(feature = "jwt", feature = "_public-key"))]
+pub(crate) use encoded::jwk_set;
+#[cfg(feature = "fetch")]
+pub use fetch::HttpsFetcher;
+pub use remote::{NoBody, RemoteKeys};
+pub(crate) use public::KeyKind;
+pub(crate) use ring::Material;

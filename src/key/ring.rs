@@ -1,33 +1,58 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use super::{Secret, SecretFormat};
+use super::{KeySource, PublicKey, Secret, SecretFormat};
 use crate::ConfigError;
 
-/// A secret with, if you like, a name for logs and metrics.
+/// A secret or a public key with, if you like, a name for logs and metrics.
 #[derive(Clone, Debug)]
 pub struct Key {
-    secret: Secret,
+    material: Material,
     id: Option<Arc<str>>,
 }
 
+/// What a key is made of.
+#[derive(Clone, Debug)]
+pub(crate) enum Material {
+    Secret(Secret),
+    Public(PublicKey),
+}
+
 impl Key {
-    /// A key without a name.
+    /// A secret without a name.
     pub fn new(secret: Secret) -> Self {
-        Self { secret, id: None }
+        Self { material: Material::Secret(secret), id: None }
     }
 
-    /// Names the key: [`Delivery::key_id`](crate::Delivery::key_id) will say it.
+    /// A public key without a name. Where a scheme pins the root of a chain of certificates, that root.
+    pub fn public(key: PublicKey) -> Self {
+        Self { material: Material::Public(key), id: None }
+    }
+
+    /// Names the key: [`Delivery::key_id`](crate::Delivery::key_id) will say it. If requests name the key that signed them, as `kid` in a JSON
+    /// Web Signature does, keys of another name are not tried.
     pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
+    pub(crate) fn material(&self) -> &Material {
+        &self.material
     }
 
     pub(crate) fn id(&self) -> Option<&Arc<str>> {
         self.id.as_ref()
+    }
+}
+
+impl From<Secret> for Key {
+    fn from(secret: Secret) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<PublicKey> for Key {
+    fn from(key: PublicKey) -> Self {
+        Self::public(key)
     }
 }
 
@@ -36,8 +61,11 @@ impl Key {
 /// All of them belong to one sender. Replay protection does not tell deliveries under one from those under another, or else a
 /// delivery that was signed with both could be replayed by leaving one signature out. Senders that do not
 /// know each other's ids, such as tenants, need verifiers of their own.
-#[derive(Clone, Debug)]
-pub struct KeyRing(Vec<Key>);
+#[derive(Clone)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+    source: Option<Arc<dyn KeySource>>,
+}
 
 impl KeyRing {
     /// A ring of these keys, usually newest first.
@@ -51,28 +79,47 @@ impl KeyRing {
             return Err(ConfigError::NoKeys);
         }
         for (index, key) in keys.iter().enumerate() {
-            if keys[..index].iter().any(|earlier| same(earlier.secret(), key.secret())) {
+            if keys[..index].iter().any(|earlier| same(&earlier.material, &key.material)) {
                 return Err(ConfigError::DuplicateKey { index });
             }
         }
-        Ok(Self(keys))
+        Ok(Self { keys, source: None })
     }
 
-    /// How many keys there are; never 0.
-    #[expect(clippy::len_without_is_empty, reason = "a ring is never empty")]
+    /// A ring of no keys of its own: they are found when a request asks for them.
+    pub fn found_by(source: impl KeySource) -> Self {
+        Self { keys: Vec::new(), source: Some(Arc::new(source)) }
+    }
+
+    /// How many keys it holds; 0 only if they are found elsewhere.
+    #[expect(clippy::len_without_is_empty, reason = "a ring without keys has a source")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.0.iter()
+        self.keys.iter()
+    }
+
+    pub(crate) fn source(&self) -> Option<&Arc<dyn KeySource>> {
+        self.source.as_ref()
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
 /// Start-up only, on secrets of the same owner; still no early exit on their content.
-fn same(a: &Secret, b: &Secret) -> bool {
+fn same(a: &Material, b: &Material) -> bool {
     use subtle::ConstantTimeEq;
-    a.expose().ct_eq(b.expose()).into()
+    match (a, b) {
+        (Material::Secret(a), Material::Secret(b)) => a.expose().ct_eq(b.expose()).into(),
+        (Material::Public(a), Material::Public(b)) => a == b,
+        _ => false,
+    }
 }
 
 /// What a verifier can be given as keys: text, a [`Secret`], several of either, or a whole [`KeyRing`].
@@ -99,9 +146,27 @@ impl IntoKeys for Secret {
     }
 }
 
+impl IntoKeys for PublicKey {
+    fn into_keys(self, _: SecretFormat) -> Result<KeyRing, ConfigError> {
+        KeyRing::new([Key::public(self)])
+    }
+}
+
+impl IntoKeys for Key {
+    fn into_keys(self, _: SecretFormat) -> Result<KeyRing, ConfigError> {
+        KeyRing::new([self])
+    }
+}
+
+impl<S: KeySource> IntoKeys for S {
+    fn into_keys(self, _: SecretFormat) -> Result<KeyRing, ConfigError> {
+        Ok(KeyRing::found_by(self))
+    }
+}
+
 impl IntoKeys for &str {
     fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
-        Secret::parse(self, format)?.into_keys(format)
+        format.keys(self)
     }
 }
 
@@ -147,7 +212,7 @@ where
 fn join<K: IntoKeys>(keys: impl IntoIterator<Item = K>, format: SecretFormat) -> Result<KeyRing, ConfigError> {
     let mut ring = Vec::new();
     for (index, keys) in keys.into_iter().enumerate() {
-        ring.extend(keys.into_keys(format).map_err(|problem| problem.at_key(index))?.0);
+        ring.extend(keys.into_keys(format).map_err(|problem| problem.at_key(index))?.keys);
     }
     KeyRing::new(ring)
 }

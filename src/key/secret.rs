@@ -5,8 +5,10 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use sha1::Digest;
 use zeroize::Zeroizing;
 
+use super::{Key, KeyRing, PublicKey};
 use crate::ConfigError;
 
 /// A shared secret: wiped from memory when dropped, never printed, never empty.
@@ -31,6 +33,39 @@ pub enum SecretFormat {
     Hex,
     /// `whsec_` and base64, as Standard Webhooks writes secrets; the prefix may be missing.
     Whsec,
+    /// SHA-1 of the text, as Braintree derives keys from secrets.
+    Sha1OfText,
+    /// No secret but a [`PublicKey`], or a JSON Web Key Set.
+    PublicKey,
+    /// The same, or else a secret that is the text itself.
+    SecretOrPublicKey,
+}
+
+impl SecretFormat {
+    /// The keys that `text` holds.
+    pub(super) fn keys(self, text: &str) -> Result<KeyRing, ConfigError> {
+        match self {
+            Self::PublicKey => public_keys(text),
+            Self::SecretOrPublicKey if text.starts_with("-----BEGIN") || text.trim_start().starts_with('{') => {
+                public_keys(text)
+            }
+            _ => KeyRing::new([Key::new(Secret::parse(text, self)?)]),
+        }
+    }
+}
+
+fn public_keys(text: &str) -> Result<KeyRing, ConfigError> {
+    #[cfg(all(feature = "jwt", feature = "_public-key"))]
+    if text.trim_start().starts_with('{')
+        && let Ok(keys) = super::jwk_set(text.as_bytes())
+    {
+        let keyed = |found: super::FoundKey| match found.id {
+            Some(id) => Key::public(found.key).with_id(id),
+            None => Key::public(found.key),
+        };
+        return KeyRing::new(keys.into_iter().map(keyed));
+    }
+    KeyRing::new([Key::public(PublicKey::parse(text)?)])
 }
 
 impl Secret {
@@ -93,6 +128,8 @@ impl Secret {
     pub fn whsec(text: &str) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "`whsec_` followed by base64";
         let text = plausible(text)?;
+        // Some consoles show the version of the signature before the secret.
+        let text = text.strip_prefix("v1,").unwrap_or(text);
         match Self::base64(text.strip_prefix("whsec_").unwrap_or(text)) {
             Err(ConfigError::MalformedSecret { .. }) => Err(ConfigError::MalformedSecret { expected: EXPECTED }),
             other => other,
@@ -106,10 +143,12 @@ impl Secret {
     /// As the constructor for that format.
     pub fn parse(text: &str, format: SecretFormat) -> Result<Self, ConfigError> {
         match format {
-            SecretFormat::Text => Self::text(text),
+            SecretFormat::Text | SecretFormat::SecretOrPublicKey => Self::text(text),
             SecretFormat::Base64 => Self::base64(text),
             SecretFormat::Hex => Self::hex(text),
             SecretFormat::Whsec => Self::whsec(text),
+            SecretFormat::Sha1OfText => Self::raw(sha1::Sha1::digest(plausible(text)?).to_vec()),
+            SecretFormat::PublicKey => Err(ConfigError::MalformedSecret { expected: "a public key, which is no secret" }),
         }
     }
 

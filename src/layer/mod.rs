@@ -41,6 +41,8 @@
 mod buffer_body;
 mod check;
 mod enforce_timestamp;
+#[cfg(feature = "_public-key")]
+mod find_keys;
 mod guard;
 mod limits;
 mod rate_limit;

@@ -76,6 +76,11 @@ pub trait RateLimitBy<B> {
     ///
     /// If the server is put together so that there is no telling.
     fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection>;
+
+    /// How a request is refused that must wait: with 429, unless something better is known.
+    fn refusal(&self, _request: &Request<B>, retry_after: Duration) -> Rejection {
+        Rejection::RateLimited { retry_after }
+    }
 }
 
 impl<B, F: Fn(&Request<B>) -> Option<RateKey>> RateLimitBy<B> for F {
@@ -88,6 +93,13 @@ impl<B, F: Fn(&Request<B>) -> Option<RateKey>> RateLimitBy<B> for F {
 impl<B, K: RateLimitBy<B>> RateLimitBy<B> for Option<K> {
     fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
         self.as_ref().map_or(Ok(None), |by| by.key(request))
+    }
+
+    fn refusal(&self, request: &Request<B>, retry_after: Duration) -> Rejection {
+        match self {
+            Some(by) => by.refusal(request, retry_after),
+            None => Rejection::RateLimited { retry_after },
+        }
     }
 }
 
@@ -127,6 +139,14 @@ impl<B: VerifiedBody> RateLimitBy<B> for BySender {
         let key = delivery.key_id().map_or(index.as_slice(), str::as_bytes);
         Ok(Some(RateKey::of([delivery.provider().as_bytes(), key])))
     }
+
+    /// Some providers give up after any client error, 429 among them: their deliveries would be lost.
+    fn refusal(&self, request: &Request<B>, retry_after: Duration) -> Rejection {
+        match request.body().delivery().retry_on().gives_up_when_rate_limited() {
+            true => Rejection::Throttled { retry_after },
+            false => Rejection::RateLimited { retry_after },
+        }
+    }
 }
 
 /// The check of [`RateLimitLayer`].
@@ -137,9 +157,9 @@ pub struct RateLimit<K, R> {
     store: R,
 }
 
-impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
+impl<B, K: RateLimitBy<B> + Clone, R: RateStore> Check<B> for RateLimit<K, R> {
     type Out = B;
-    type Future = RateLimitFuture<B, R::Check>;
+    type Future = RateLimitFuture<B, K, R::Check>;
 
     fn check(&self, request: Request<B>) -> Step<B, Self::Future> {
         let key = match self.key.key(&request) {
@@ -150,9 +170,10 @@ impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
         let mut asked = self.store.check(key, self.quota);
         // A store in memory answers at once, and then nothing has to be kept for later.
         match Pin::new(&mut asked).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(answer) => Step::Now(settle(request, answer)),
+            Poll::Ready(answer) => Step::Now(settle(request, &self.key, answer)),
             Poll::Pending => Step::Later(RateLimitFuture {
                 asked,
+                by: self.key.clone(),
                 request: Some(request),
                 deadline: Box::pin(tokio::time::sleep(STORE_PATIENCE)),
             }),
@@ -161,18 +182,24 @@ impl<B, K: RateLimitBy<B>, R: RateStore> Check<B> for RateLimit<K, R> {
 }
 
 #[expect(clippy::result_large_err, reason = "the request that it was made of is as large")]
-fn settle<B>(request: Request<B>, answer: Result<Verdict, StoreError>) -> Result<Request<B>, Refusal> {
+fn settle<B>(
+    request: Request<B>,
+    by: &impl RateLimitBy<B>,
+    answer: Result<Verdict, StoreError>,
+) -> Result<Request<B>, Refusal> {
     match answer {
         Ok(Verdict::Limited { retry_after }) => {
-            Err(Refusal::from(Rejection::RateLimited { retry_after }).reusing(request.into_parts().0))
+            let rejection = by.refusal(&request, retry_after);
+            Err(Refusal::from(rejection).reusing(request.into_parts().0))
         }
         Ok(Verdict::Allowed) | Err(_) => Ok(request),
     }
 }
 
 /// The future of [`RateLimit`].
-pub struct RateLimitFuture<B, F> {
+pub struct RateLimitFuture<B, K, F> {
     asked: F,
+    by: K,
     request: Option<Request<B>>,
     deadline: Pin<Box<Sleep>>,
 }
@@ -181,9 +208,9 @@ pub struct RateLimitFuture<B, F> {
 const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 // Nothing in it is ever pinned but the store's future, which is `Unpin` itself.
-impl<B, F> Unpin for RateLimitFuture<B, F> {}
+impl<B, K, F> Unpin for RateLimitFuture<B, K, F> {}
 
-impl<B, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for RateLimitFuture<B, F> {
+impl<B, K: RateLimitBy<B>, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for RateLimitFuture<B, K, F> {
     type Output = Result<Request<B>, Refusal>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -195,13 +222,13 @@ impl<B, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for Rate
             }
         };
         match self.request.take() {
-            Some(request) => Poll::Ready(settle(request, answer)),
+            Some(request) => Poll::Ready(settle(request, &self.by, answer)),
             None => Poll::Pending,
         }
     }
 }
 
-impl<B, F> fmt::Debug for RateLimitFuture<B, F> {
+impl<B, K, F> fmt::Debug for RateLimitFuture<B, K, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RateLimitFuture")
     }

@@ -113,10 +113,15 @@ impl<B: Body> Check<B> for VerifySignature {
 
     fn check(&self, request: Request<B>) -> Step<Verified, Self::Future> {
         let (head, body) = request.into_parts();
-        match self.begin(&head, &body) {
-            Ok(verification) => Step::Later(VerifySignatureFuture {
+        let begun = self.begin(&head, &body).and_then(|verification| {
+            let keys = FindKeys::of_head(&verification, signed_head(&head))?;
+            Ok((verification, keys))
+        });
+        match begun {
+            Ok((verification, keys)) => Step::Later(VerifySignatureFuture {
                 read: ReadBody::new(body, &self.0.limits),
                 verification,
+                keys,
                 clock: self.0.clock.clone(),
                 head: Some(head),
             }),
@@ -131,6 +136,7 @@ pin_project! {
         #[pin]
         read: ReadBody<B>,
         verification: Verification,
+        keys: FindKeys,
         clock: SharedClock,
         head: Option<Parts>,
     }
@@ -142,7 +148,11 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let verification = this.verification;
-        let read = ready!(this.read.poll_read(cx, |chunk| verification.update(chunk)));
+        let found = match &*this.head {
+            Some(head) => this.keys.poll(verification, signed_head(head), this.read, cx),
+            None => return Poll::Pending,
+        };
+        let read = ready!(found);
         let Some(head) = this.head.take() else { return Poll::Pending };
         let verified = read.and_then(|body| {
             let delivery = verification.judge(signed_head(&head), body.bytes())?;
@@ -158,6 +168,38 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
             }
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
         })
+    }
+}
+
+#[cfg(not(feature = "_public-key"))]
+use only_configured::FindKeys;
+
+#[cfg(feature = "_public-key")]
+use super::find_keys::FindKeys;
+
+/// Without public keys, none are found elsewhere.
+#[cfg(not(feature = "_public-key"))]
+mod only_configured {
+    use super::{Context, Head, Pin, Poll, ReadBody, Rejection, Verification};
+    use crate::body::Buffered;
+
+    #[derive(Debug)]
+    pub(super) struct FindKeys;
+
+    impl FindKeys {
+        pub(super) fn of_head(_: &Verification, _: Head<'_>) -> Result<Self, Rejection> {
+            Ok(Self)
+        }
+
+        pub(super) fn poll<B: http_body::Body>(
+            &mut self,
+            verification: &mut Verification,
+            _: Head<'_>,
+            read: Pin<&mut ReadBody<B>>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Result<Buffered, Rejection>> {
+            read.poll_read(cx, |chunk| verification.update(chunk))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    Algorithm, Alternate, CheckedScheme, Encoding, Grammar, IntoScheme, Part, Repeats, Scheme, Signature, Source,
+    Algorithm, CheckedScheme, Encoding, Grammar, IntoScheme, Part, Repeats, Scheme, Signature, Source,
     Timestamp, TimestampFormat, Tolerance,
 };
 use crate::{ConfigError, key::SecretFormat};
@@ -245,7 +245,7 @@ impl SchemeBuilder {
             name: &self.name,
             algorithm: self.algorithm,
             secret_format: self.secret_format,
-            signature: Signature { header: &self.signature, grammar: self.grammar.as_grammar() },
+            signature: Signature { grammar: self.grammar.as_grammar(), ..Signature::bare(&self.signature) },
             encoding: self.encoding,
             message: &message,
             timestamp: self
@@ -258,9 +258,9 @@ impl SchemeBuilder {
             id_extra: &self.id_extra,
             event: self.event.as_deref().map(parse_place).transpose()?,
             repeats: self.repeats,
-            alternate: None::<Alternate<'_>>,
             methods: methods.as_deref().unwrap_or(base.methods),
             max_body: self.max_body.unwrap_or(base.max_body),
+            ..base
         }
         .into_checked()
     }

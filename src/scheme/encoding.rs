@@ -18,6 +18,8 @@ pub enum Encoding {
     Hex,
     /// Upper-case hexadecimal digits.
     HexUpper,
+    /// Hexadecimal digits of either case, but not of both.
+    HexAny,
     /// Base64 with padding (RFC 4648 section 4).
     Base64,
     /// Base64 without padding.
@@ -34,6 +36,9 @@ impl Encoding {
         // base64's estimate of what it writes is up to two bytes too high.
         let mut buffer = [0; Tag::MAX + 2];
         let written = match self {
+            Self::HexAny => {
+                return Self::Hex.decode(text, len).or_else(|| Self::HexUpper.decode(text, len));
+            }
             Self::Hex => base16ct::lower::decode(text, &mut buffer).ok()?.len(),
             Self::HexUpper => base16ct::upper::decode(text, &mut buffer).ok()?.len(),
             Self::Base64 => STANDARD.decode_slice(text, &mut buffer).ok()?,
@@ -47,9 +52,29 @@ impl Encoding {
         Tag::new(&buffer[..len])
     }
 
+    /// The bytes that `text` spells, if they are no more than `max`.
+    pub(super) fn decode_bytes(self, text: &str, max: usize) -> Option<Vec<u8>> {
+        // Two digits a byte are the longest spelling.
+        if text.len() > max.checked_mul(2)? {
+            return None;
+        }
+        let bytes = match self {
+            Self::Hex => base16ct::lower::decode_vec(text).ok()?,
+            Self::HexUpper => base16ct::upper::decode_vec(text).ok()?,
+            Self::HexAny => {
+                base16ct::lower::decode_vec(text).or_else(|_| base16ct::upper::decode_vec(text)).ok()?
+            }
+            Self::Base64 => STANDARD.decode(text).ok()?,
+            Self::Base64Unpadded => STANDARD_NO_PAD.decode(text).ok()?,
+            Self::Base64Url => URL_SAFE.decode(text).ok()?,
+            Self::Base64UrlUnpadded => URL_SAFE_NO_PAD.decode(text).ok()?,
+        };
+        (bytes.len() <= max).then_some(bytes)
+    }
+
     pub(super) fn encode(self, bytes: &[u8]) -> String {
         match self {
-            Self::Hex => base16ct::lower::encode_string(bytes),
+            Self::HexAny | Self::Hex => base16ct::lower::encode_string(bytes),
             Self::HexUpper => base16ct::upper::encode_string(bytes),
             Self::Base64 => STANDARD.encode(bytes),
             Self::Base64Unpadded => STANDARD_NO_PAD.encode(bytes),

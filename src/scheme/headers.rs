@@ -68,25 +68,33 @@ impl HeaderRef {
         headers: &'h HeaderMap,
         family: Family,
     ) -> Result<Option<&'h HeaderValue>, Rejection> {
-        let name = self.name(family);
-        let mut values = headers.get_all(name).iter();
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(Rejection::DuplicateHeader { header: name.clone() });
-        }
-        Ok(value)
+        only_value(headers, self.name(family))
     }
 
     /// The header's only value as text, without the blanks around it.
     pub(super) fn text<'h>(&self, headers: &'h HeaderMap, family: Family) -> Result<Option<&'h str>, Rejection> {
-        let Some(value) = self.value(headers, family)? else { return Ok(None) };
-        if value.len() > MAX_HEADER {
-            return Err(Rejection::HeaderTooLong { header: self.name(family).clone() });
-        }
-        match header_text(value) {
-            Some(text) => Ok(Some(text)),
-            None => Err(Rejection::MalformedHeader { header: self.name(family).clone() }),
-        }
+        only_text(headers, self.name(family))
+    }
+}
+
+fn only_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(Rejection::DuplicateHeader { header: name.clone() });
+    }
+    Ok(value)
+}
+
+/// A header's only value as text, without the blanks around it.
+pub(super) fn only_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Rejection> {
+    let Some(value) = only_value(headers, name)? else { return Ok(None) };
+    if value.len() > MAX_HEADER {
+        return Err(Rejection::HeaderTooLong { header: name.clone() });
+    }
+    match header_text(value) {
+        Some(text) => Ok(Some(text)),
+        None => Err(Rejection::MalformedHeader { header: name.clone() }),
     }
 }
 

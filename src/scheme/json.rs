@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::ConfigError;
+use crate::{ConfigError, Rejection};
 
 /// A JSON pointer (RFC 6901), taken apart.
 #[derive(Clone, Debug)]
@@ -25,6 +25,11 @@ impl Pointer {
             Ok(token.replace("~1", "/").replace("~0", "~").into())
         });
         tokens.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A member of the outermost object.
+    pub(super) fn member(name: &str) -> Self {
+        Self(vec![name.into()])
     }
 }
 
@@ -53,6 +58,43 @@ pub(super) fn find_only<'b>(body: &'b [u8], pointer: &Pointer) -> Option<Cow<'b,
         }
     }
     scanner.scalar()
+}
+
+/// What is at `pointer` in every item of a list; nothing if there is no item.
+///
+/// # Errors
+///
+/// If it is not the same in all of them.
+pub(super) fn find_common<'b>(
+    body: &'b [u8],
+    list: &Pointer,
+    pointer: &Pointer,
+) -> Result<Option<Cow<'b, str>>, Rejection> {
+    let mut common: Option<Cow<'b, str>> = None;
+    let mut scanner = Scanner(body);
+    if list.0.iter().try_for_each(|token| scanner.enter(token).map(drop)).is_none() || scanner.next_token() != Some(b'[') {
+        return Ok(None);
+    }
+    if scanner.peek_token() == Some(b']') {
+        return Ok(None);
+    }
+    loop {
+        let start = scanner.0;
+        if scanner.skip_value().is_none() {
+            return Ok(None);
+        }
+        let item = &start[..start.len() - scanner.0.len()];
+        match (find_only(item, pointer), &common) {
+            (Some(found), None) => common = Some(found),
+            (Some(found), Some(common)) if found == *common => {}
+            _ => return Err(Rejection::UnusableSignature),
+        }
+        match scanner.next_token() {
+            Some(b',') => {}
+            Some(b']') => return Ok(common),
+            _ => return Ok(None),
+        }
+    }
 }
 
 /// What the first pointer that points to anything points to.

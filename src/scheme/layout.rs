@@ -4,10 +4,11 @@
 //! neighbour without breaking the signature: an id ending in a digit could lend it to the timestamp. A layout is accepted if
 //! the parts before one free part can be told from the left, and those after it from the right:
 //!
-//! * text is known;
+//! * text is known, and so are the secret and configured parameters;
 //! * a time in seconds or milliseconds is of known width, since it must be near now, and so is a hash;
 //! * an RFC 3339 time shows where it starts and ends, next to anything that holds no colon;
 //! * other parts end where the text next to them begins, and are refused at run time if they hold its first (last) byte;
+//! * code that writes content sees to it by itself, and counts as free;
 //! * a JSON body shows where a URL before it ends: it starts with `{` or `[`, which such a URL must not hold.
 
 use super::{Part, TimestampFormat};
@@ -25,7 +26,7 @@ pub(super) struct Layout {
 ///
 /// What is ambiguous, in words.
 pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) -> Result<Layout, String> {
-    let is_free = |part: &Part<'_>| matches!(part, Part::Body | Part::SortedForm { .. });
+    let is_free = |part: &Part<'_>| matches!(part, Part::Body | Part::SortedForm { .. } | Part::Canonical(_));
     if message.iter().filter(|part| is_free(part)).count() > 1 {
         return Err("the body can be signed only once".to_owned());
     }
@@ -40,7 +41,16 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
     }
 
     let is_date = |part: &Part<'_>| *part == Part::Timestamp && timestamp == Some(TimestampFormat::Rfc3339);
-    let is_known = |part: &Part<'_>| matches!(part, Part::Text(_) | Part::BodySha256 | Part::Timestamp);
+    let is_known = |part: &Part<'_>| {
+        matches!(
+            part,
+            Part::Text(_)
+                | Part::BodySha256
+                | Part::BodySha256Raw
+                | Part::Secret
+                | Part::Parameter(_)
+        ) || *part == Part::Timestamp && timestamp != Some(TimestampFormat::UnixSecondsOrMillis)
+    };
     let mut layout = Layout { forbidden: vec![None; message.len()], json_follows_url: false };
 
     // From the left, up to the free part.
@@ -49,7 +59,7 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
         let next = message.get(free + 1);
         match (part, next) {
             (part, _) if is_known(part) => {}
-            (Part::Body | Part::SortedForm { .. }, _) => break,
+            (part, _) if is_free(part) => break,
             (_, Some(Part::Text(text))) => layout.forbidden[free] = text.bytes().next(),
             (_, Some(next)) if is_date(next) => layout.forbidden[free] = Some(b':'),
             // A method is upper-case letters; a URL starts with a scheme, a path with a slash.
@@ -88,12 +98,18 @@ fn name(part: &Part<'_>) -> String {
         Part::Text(text) => format!("the text `{text}`"),
         Part::Header(header) => format!("the header `{header}`"),
         Part::Json(pointer) => format!("the value at `{pointer}`"),
+        Part::Field(field) => format!("the field `{field}`"),
+        Part::Query(parameter) => format!("the query's `{parameter}`"),
+        Part::Form(field) | Part::FormJson(field, _) => format!("the form's `{field}`"),
+        Part::Parameter(parameter) => format!("the parameter `{parameter}`"),
+        Part::Secret => "the secret".to_owned(),
+        Part::Canonical(canonical) => format!("what `{}` writes", canonical.name),
         Part::Method => "the method".to_owned(),
         Part::Url | Part::UrlDecoding(_) => "the URL".to_owned(),
         Part::Path | Part::Target => "the path".to_owned(),
         Part::Timestamp => "the timestamp".to_owned(),
         Part::Id => "the id".to_owned(),
-        Part::Body | Part::BodySha256 => "the body".to_owned(),
+        Part::Body | Part::BodySha256 | Part::BodySha256Raw | Part::BodyCrc32 => "the body".to_owned(),
         Part::SortedForm { .. } => "the form parameters".to_owned(),
     }
 }

@@ -2,41 +2,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::Encoding;
+use super::{Algorithm, Encoding};
 use crate::key::{Secret, Tag};
-
-/// What a signature is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// HMAC with SHA-1 (RFC 2104). Still unbroken as a MAC; only for providers that offer nothing better.
-    HmacSha1,
-    /// HMAC with SHA-256.
-    #[default]
-    HmacSha256,
-    /// HMAC with SHA-384.
-    HmacSha384,
-    /// HMAC with SHA-512.
-    HmacSha512,
-    /// The secret itself, in clear. Proves that the sender knows it, and nothing about the request.
-    Token,
-}
-
-impl Algorithm {
-    /// The tag that a received signature stands for, if it has the right form.
-    pub(super) fn decode(self, text: &str, encoding: Encoding) -> Option<Tag> {
-        let len = match self {
-            Self::HmacSha1 => 20,
-            Self::HmacSha256 => 32,
-            Self::HmacSha384 => 48,
-            Self::HmacSha512 => 64,
-            // Digests are compared, so that not even the token's length shows in the time taken.
-            Self::Token => return Tag::new(&Sha256::digest(text)),
-        };
-        encoding.decode(text, len)
-    }
-}
 
 /// A key ready for use: the state of a MAC that has read the key and nothing else.
 ///
@@ -52,15 +19,17 @@ pub(super) enum Keyed {
 }
 
 impl Keyed {
-    pub(super) fn new(algorithm: Algorithm, secret: &Secret) -> Self {
+    /// `None` if the algorithm is neither an HMAC nor a token.
+    pub(super) fn new(algorithm: Algorithm, secret: &Secret) -> Option<Self> {
         let key = secret.expose();
-        match algorithm {
+        Some(match algorithm {
             Algorithm::HmacSha1 => Self::Sha1(keyed(key)),
             Algorithm::HmacSha256 => Self::Sha256(keyed(key)),
             Algorithm::HmacSha384 => Self::Sha384(Box::new(keyed(key))),
             Algorithm::HmacSha512 => Self::Sha512(Box::new(keyed(key))),
-            Algorithm::Token => Self::Token(tag(&Sha256::digest(key))),
-        }
+            Algorithm::Token | Algorithm::Basic => Self::Token(token(key)),
+            _ => return None,
+        })
     }
 
     #[inline]
@@ -96,6 +65,20 @@ impl Keyed {
     }
 }
 
+/// Digests are compared, so that not even a token's length shows in the time taken.
+pub(super) fn token(text: &[u8]) -> Tag {
+    tag(&Sha256::digest(text))
+}
+
+/// The hash of a message that holds the secret; `None` if the algorithm is none.
+pub(super) fn plain_hash(algorithm: Algorithm, message: &[u8]) -> Option<Tag> {
+    match algorithm {
+        Algorithm::Sha1 => Some(tag(&Sha1::digest(message))),
+        Algorithm::Sha256 => Some(tag(&Sha256::digest(message))),
+        _ => None,
+    }
+}
+
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 section 2)")]
 fn keyed<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).expect("HMAC takes keys of every length")
@@ -111,7 +94,7 @@ mod tests {
     use super::*;
 
     fn mac(algorithm: Algorithm, key: &[u8], data: &[u8]) -> String {
-        let mut keyed = Keyed::new(algorithm, &Secret::raw(key).unwrap());
+        let mut keyed = Keyed::new(algorithm, &Secret::raw(key).unwrap()).unwrap();
         keyed.update(data);
         keyed.finish_encoded(Encoding::Hex).unwrap()
     }
@@ -157,9 +140,9 @@ mod tests {
 
     #[test]
     fn a_token_of_another_length_is_another_token() {
-        let expected = Keyed::new(Algorithm::Token, &Secret::text("token").unwrap()).finish();
+        let expected = Keyed::new(Algorithm::Token, &Secret::text("token").unwrap()).unwrap().finish();
         for (text, matches) in [("token", true), ("token ", false), ("toke", false), ("", false)] {
-            let tag = Algorithm::Token.decode(text, Encoding::Hex).unwrap();
+            let tag = token(text.as_bytes());
             assert_eq!(crate::key::first_match(std::slice::from_ref(&expected), &[tag]).is_some(), matches, "{text:?}");
         }
     }

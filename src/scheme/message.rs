@@ -5,11 +5,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Head, Part,
-    headers::{Family, HeaderRef},
-    json::{self, Pointer},
-    layout::Layout,
-    plan::PublicUrl,
+    Canonical, Part, Scheme, SignedRequest, Source, headers::HeaderRef, layout, place::Place, plan::PublicUrl,
 };
 use crate::{ConfigError, Rejection};
 
@@ -21,13 +17,32 @@ enum Piece {
     Url { decoding: Box<str> },
     Path,
     Target,
-    Header(HeaderRef),
+    Value(Place),
     Timestamp,
     Id,
     Body,
     BodySha256,
-    Json(Pointer),
+    BodySha256Raw,
+    BodyCrc32,
     SortedForm { between: Box<str>, after: Box<str> },
+    Secret,
+    Parameter(Box<str>),
+    Canonical { write: Write, parameters: Vec<Box<str>> },
+}
+
+type Write = fn(&SignedRequest<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Rejection>;
+
+impl Piece {
+    /// Whether nothing but the head is needed to write it.
+    fn is_in_head(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Method | Self::Url { .. } | Self::Path | Self::Target | Self::Parameter(_) => true,
+            // Whether these are in the head is what the plan knows, which streams nothing if they are not.
+            Self::Timestamp | Self::Id => true,
+            Self::Value(place) => matches!(place, Place::Header(_) | Place::Query(_) | Place::Field(_)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -46,22 +61,16 @@ pub(super) struct Message {
     json_follows_url: bool,
 }
 
-/// What is known of a request before its body is.
-#[derive(Clone, Copy)]
-pub(super) struct Facts<'r> {
-    pub(super) head: Head<'r>,
-    pub(super) family: Family,
-    pub(super) timestamp: Option<&'r str>,
-    pub(super) id: Option<&'r str>,
-    pub(super) url: Option<&'r PublicUrl>,
-}
-
 impl Message {
-    pub(super) fn new(
-        parts: &[Part<'_>],
-        layout: Layout,
-        mut header: impl FnMut(&str) -> Result<HeaderRef, ConfigError>,
-    ) -> Result<Self, ConfigError> {
+    /// A message whose parts can be told apart.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot, or something in them is not what it should be.
+    pub(super) fn checked(parts: &[Part<'_>], scheme: &Scheme<'_>) -> Result<Self, ConfigError> {
+        let layout = layout::check(parts, scheme.timestamp.map(|timestamp| timestamp.format))
+            .map_err(|why| ConfigError::scheme(scheme.name, why))?;
+        let place = |source| Place::new(source, scheme);
         let pieces = parts.iter().map(|part| {
             Ok(match *part {
                 Part::Text(text) => Piece::Text(text.into()),
@@ -70,15 +79,27 @@ impl Message {
                 Part::UrlDecoding(characters) => Piece::Url { decoding: characters.into() },
                 Part::Path => Piece::Path,
                 Part::Target => Piece::Target,
-                Part::Header(name) => Piece::Header(header(name)?),
+                Part::Header(name) => Piece::Value(place(Source::Header(name))?),
+                Part::Field(name) => Piece::Value(place(Source::Field(name))?),
+                Part::Query(name) => Piece::Value(place(Source::Query(name))?),
+                Part::Form(name) => Piece::Value(place(Source::Form(name))?),
+                Part::FormJson(name, pointer) => Piece::Value(place(Source::FormJson(name, pointer))?),
+                Part::Json(pointer) => Piece::Value(place(Source::Json(pointer))?),
                 Part::Timestamp => Piece::Timestamp,
                 Part::Id => Piece::Id,
                 Part::Body => Piece::Body,
                 Part::BodySha256 => Piece::BodySha256,
-                Part::Json(pointer) => Piece::Json(Pointer::new(pointer)?),
+                Part::BodySha256Raw => Piece::BodySha256Raw,
+                Part::BodyCrc32 => Piece::BodyCrc32,
                 Part::SortedForm { between, after } => {
                     Piece::SortedForm { between: between.into(), after: after.into() }
                 }
+                Part::Secret => Piece::Secret,
+                Part::Parameter(name) => Piece::Parameter(name.into()),
+                Part::Canonical(Canonical { write, parameters, .. }) => Piece::Canonical {
+                    write,
+                    parameters: parameters.iter().map(|name| (*name).into()).collect(),
+                },
             })
         });
         let slots = pieces
@@ -86,8 +107,7 @@ impl Message {
             .map(|(piece, forbidden)| Ok(Slot { piece: piece?, forbidden }))
             .collect::<Result<Vec<_>, ConfigError>>()?;
         let body = slots.iter().position(|slot| matches!(slot.piece, Piece::Body));
-        let before_body = body
-            .filter(|body| !slots[..*body].iter().any(|slot| matches!(slot.piece, Piece::BodySha256 | Piece::Json(_))));
+        let before_body = body.filter(|body| slots[..*body].iter().all(|slot| slot.piece.is_in_head()));
         Ok(Self { slots, before_body, json_follows_url: layout.json_follows_url })
     }
 
@@ -97,29 +117,28 @@ impl Message {
     }
 
     /// Everything before the body, if the body is streamed; otherwise nothing.
-    pub(super) fn write_start(&self, facts: Facts<'_>, mut sink: impl FnMut(&[u8])) -> Result<(), Rejection> {
-        self.refuse_url_that_could_hold_json(facts)?;
+    pub(super) fn write_start(
+        &self,
+        request: &SignedRequest<'_>,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<(), Rejection> {
+        self.refuse_url_that_could_hold_json(request)?;
         let slots = &self.slots[..self.before_body.unwrap_or(0)];
-        slots.iter().try_for_each(|slot| slot.write(facts, &[], &mut sink))
+        slots.iter().try_for_each(|slot| slot.write(request, &mut sink))
     }
 
     /// Everything after the body, if the body is streamed; otherwise everything.
-    pub(super) fn write_end(
-        &self,
-        facts: Facts<'_>,
-        body: &[u8],
-        mut sink: impl FnMut(&[u8]),
-    ) -> Result<(), Rejection> {
-        self.refuse_body_that_could_be_url(facts, body)?;
+    pub(super) fn write_end(&self, request: &SignedRequest<'_>, mut sink: impl FnMut(&[u8])) -> Result<(), Rejection> {
+        self.refuse_body_that_could_be_url(request)?;
         let slots = &self.slots[self.before_body.map_or(0, |body| body + 1)..];
-        slots.iter().try_for_each(|slot| slot.write(facts, body, &mut sink))
+        slots.iter().try_for_each(|slot| slot.write(request, &mut sink))
     }
 
     /// Everything.
-    pub(super) fn write(&self, facts: Facts<'_>, body: &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), Rejection> {
-        self.refuse_url_that_could_hold_json(facts)?;
-        self.refuse_body_that_could_be_url(facts, body)?;
-        self.slots.iter().try_for_each(|slot| slot.write(facts, body, &mut sink))
+    pub(super) fn write(&self, request: &SignedRequest<'_>, mut sink: impl FnMut(&[u8])) -> Result<(), Rejection> {
+        self.refuse_url_that_could_hold_json(request)?;
+        self.refuse_body_that_could_be_url(request)?;
+        self.slots.iter().try_for_each(|slot| slot.write(request, &mut sink))
     }
 
     /// Whether [`write_end`](Self::write_end) has anything to do.
@@ -133,25 +152,33 @@ impl Message {
 
     pub(super) fn headers(&self) -> impl Iterator<Item = &HeaderRef> {
         self.slots.iter().filter_map(|slot| match &slot.piece {
-            Piece::Header(header) => Some(header),
+            Piece::Value(Place::Header(header)) => Some(header),
             _ => None,
         })
     }
 
-    fn boundary_matters(&self, facts: Facts<'_>) -> bool {
-        // A URL that is configured as a whole does not depend on the request.
-        self.json_follows_url && !matches!(facts.url, Some(PublicUrl::Exact(_)))
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().flat_map(|slot| match &slot.piece {
+            Piece::Parameter(name) => std::slice::from_ref(name),
+            Piece::Canonical { parameters, .. } => parameters,
+            _ => &[],
+        }).map(|name| &**name)
     }
 
-    fn refuse_url_that_could_hold_json(&self, facts: Facts<'_>) -> Result<(), Rejection> {
-        if self.boundary_matters(facts) && target(facts.head).contains(['{', '[']) {
+    fn boundary_matters(&self, request: &SignedRequest<'_>) -> bool {
+        // A URL that is configured as a whole does not depend on the request.
+        self.json_follows_url && !matches!(request.url, Some(PublicUrl::Exact(_)))
+    }
+
+    fn refuse_url_that_could_hold_json(&self, request: &SignedRequest<'_>) -> Result<(), Rejection> {
+        if self.boundary_matters(request) && request.target().contains(['{', '[']) {
             return Err(Rejection::AmbiguousMessage);
         }
         Ok(())
     }
 
-    fn refuse_body_that_could_be_url(&self, facts: Facts<'_>, body: &[u8]) -> Result<(), Rejection> {
-        if self.boundary_matters(facts) && !matches!(body.first(), None | Some(b'{' | b'[')) {
+    fn refuse_body_that_could_be_url(&self, request: &SignedRequest<'_>) -> Result<(), Rejection> {
+        if self.boundary_matters(request) && !matches!(request.body.first(), None | Some(b'{' | b'[')) {
             return Err(Rejection::AmbiguousMessage);
         }
         Ok(())
@@ -163,7 +190,7 @@ impl Slot {
         self.forbidden.is_some_and(|byte| text.as_bytes().contains(&byte))
     }
 
-    fn write(&self, facts: Facts<'_>, body: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
+    fn write(&self, request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
         let mut field = |text: &str| {
             if self.is_forbidden(text) {
                 return Err(Rejection::AmbiguousMessage);
@@ -173,47 +200,41 @@ impl Slot {
         };
         match &self.piece {
             Piece::Text(text) => sink(text.as_bytes()),
-            Piece::Method => field(facts.head.method.as_str())?,
-            Piece::Path => field(facts.head.uri.path())?,
-            Piece::Target => field(target(facts.head))?,
-            Piece::Url { decoding } => match facts.url {
-                Some(PublicUrl::Exact(url)) => sink(decode(url, decoding).as_bytes()),
-                Some(PublicUrl::Origin(origin)) => {
-                    // What must not be in the URL is about the part that the request chooses.
-                    let target = decode(target(facts.head), decoding);
-                    if self.is_forbidden(&target) {
-                        return Err(Rejection::AmbiguousMessage);
-                    }
-                    sink(origin.as_bytes());
-                    sink(target.as_bytes());
-                }
-                None => {
-                    return Err(Rejection::Misconfigured {
-                        why: "the scheme signs the URL, and no public one was configured",
-                    });
-                }
-            },
-            Piece::Header(header) => {
-                let text = header.text(facts.head.headers, facts.family)?;
-                field(text.ok_or_else(|| Rejection::MissingHeader { header: header.name(facts.family).clone() })?)?;
-            }
-            Piece::Timestamp => field(facts.timestamp.ok_or(Rejection::MissingTimestamp)?)?,
-            Piece::Id => field(facts.id.ok_or(Rejection::MissingId)?)?,
-            Piece::Body => sink(body),
+            Piece::Method => field(request.head.method.as_str())?,
+            Piece::Path => field(request.path())?,
+            Piece::Target => field(request.target())?,
+            Piece::Url { decoding } => request.write_url(decoding, |target| self.is_forbidden(target), sink)?,
+            Piece::Value(place) => field(&request.only_value(place)?.ok_or_else(|| missing(place, request))?)?,
+            Piece::Timestamp => field(request.timestamp().ok_or(Rejection::MissingTimestamp)?)?,
+            Piece::Id => field(request.id.as_deref().ok_or(Rejection::MissingId)?)?,
+            Piece::Body => sink(request.body),
             Piece::BodySha256 => {
                 let mut digits = [0; 64];
-                let digest = Sha256::digest(body);
+                let digest = Sha256::digest(request.body);
                 sink(base16ct::lower::encode(&digest, &mut digits).unwrap_or_default());
             }
-            Piece::Json(pointer) => field(&json::find_only(body, pointer).ok_or(Rejection::MissingSignedValue)?)?,
-            Piece::SortedForm { between, after } => super::form::write_sorted(body, between, after, sink)?,
+            Piece::BodySha256Raw => sink(&Sha256::digest(request.body)),
+            Piece::BodyCrc32 => field(&crc32fast::hash(request.body).to_string())?,
+            Piece::SortedForm { between, after } => super::form::write_sorted(request.body, between, after, sink)?,
+            Piece::Secret => sink(request.secret),
+            Piece::Parameter(name) => field(
+                request.parameter(name).ok_or(Rejection::Misconfigured { why: "a parameter of the scheme is missing" })?,
+            )?,
+            Piece::Canonical { write, .. } => write(request, sink)?,
         }
         Ok(())
     }
 }
 
+fn missing(place: &Place, request: &SignedRequest<'_>) -> Rejection {
+    match place {
+        Place::Header(header) => Rejection::MissingHeader { header: header.name(request.family).clone() },
+        _ => Rejection::MissingSignedValue,
+    }
+}
+
 /// Undoes the escapes of some characters, written with capital letters.
-fn decode<'t>(text: &'t str, characters: &str) -> Cow<'t, str> {
+pub(super) fn decode<'t>(text: &'t str, characters: &str) -> Cow<'t, str> {
     let mut decoded = Cow::Borrowed(text);
     if !text.contains('%') {
         return decoded;
@@ -225,8 +246,4 @@ fn decode<'t>(text: &'t str, characters: &str) -> Cow<'t, str> {
         }
     }
     decoded
-}
-
-fn target<'h>(head: Head<'h>) -> &'h str {
-    head.uri.path_and_query().map_or("/", |target| target.as_str())
 }

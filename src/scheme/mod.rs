@@ -46,36 +46,50 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod algorithm;
 mod builder;
+mod candidates;
 mod encoding;
 mod form;
 mod headers;
 mod json;
+mod jws;
 mod layout;
 mod mac;
 mod message;
+mod place;
 mod plan;
+mod profile;
+mod request;
 mod signer;
 mod timestamp;
+mod verification;
 mod verifier;
 
-use std::time::Duration;
+use std::fmt;
 
-pub use self::{
-    builder::{GrammarBuilder, SchemeBuilder},
-    encoding::Encoding,
-    mac::Algorithm,
-    plan::{CheckedScheme, IntoScheme},
-    signer::{Outgoing, Signer},
-    timestamp::TimestampFormat,
-    verifier::{Head, Verification, Verifier, VerifierBuilder},
-};
+use self::message::Message;
 pub(crate) use self::{
+    algorithm::{Asymmetric, Hash, Shape},
     headers::header_text,
     json::{Pointer, find_any as find_in_json},
 };
+pub use self::{
+    algorithm::Algorithm,
+    builder::{GrammarBuilder, SchemeBuilder},
+    encoding::Encoding,
+    jws::{Claim, Expected, Jws, JwsAlgorithm},
+    place::{Source, Timestamp, Tolerance},
+    plan::{CheckedScheme, IntoScheme},
+    profile::{Profile, Retries, RetryOn},
+    request::{Head, SignedRequest},
+    signer::{Outgoing, Signer},
+    timestamp::TimestampFormat,
+    verification::Verification,
+    verifier::{Verifier, VerifierBuilder},
+};
 use crate::{
-    ConfigError,
+    ConfigError, Rejection,
     key::{IntoKeys, SecretFormat},
 };
 
@@ -114,6 +128,16 @@ pub struct Scheme<'a> {
     pub methods: &'a [&'a str],
     /// The largest body to read, in bytes, unless the layer is told otherwise. 1 MiB by default.
     pub max_body: usize,
+    /// What a JSON Web Signature must be and say, for [`Algorithm::Jws`].
+    pub jws: Option<Jws<'a>>,
+    /// Where a request says which of several keys signed it. The header of a JSON Web Signature is looked at anyway.
+    pub key_id: Option<Source<'a>>,
+    /// Where keys can be fetched from, if they are not configured.
+    pub keys: Keys<'a>,
+    /// That the signature covers nothing of the body is intended. Whoever captured a request can put another body into it.
+    pub unsigned_body: bool,
+    /// What is known of the provider beyond how it signs.
+    pub profile: Profile<'a>,
 }
 
 impl Scheme<'static> {
@@ -134,6 +158,11 @@ impl Scheme<'static> {
         alternate: None,
         methods: &["POST"],
         max_body: 1024 * 1024,
+        jws: None,
+        key_id: None,
+        keys: Keys::Configured,
+        unsigned_body: false,
+        profile: Profile::UNKNOWN,
     };
 
     /// HMAC-SHA256 over the body, in padded base64; the secret is the text itself.
@@ -141,6 +170,28 @@ impl Scheme<'static> {
 
     /// A header that holds the secret itself. Nothing of the request is signed.
     pub const TOKEN: Self = Self { algorithm: Algorithm::Token, message: &[], ..Self::HMAC_SHA256_HEX };
+
+    /// User and password in the `Authorization` header (RFC 7617); the secret is `user:password`. Nothing of the request is signed.
+    pub const BASIC: Self = Self {
+        algorithm: Algorithm::Basic,
+        signature: Signature::prefixed("authorization", "Basic "),
+        encoding: Encoding::Base64,
+        ..Self::TOKEN
+    };
+
+    /// Ed25519 over the body, in lower-case hexadecimal digits.
+    pub const ED25519_HEX: Self =
+        Self { algorithm: Algorithm::Ed25519, secret_format: SecretFormat::PublicKey, ..Self::HMAC_SHA256_HEX };
+
+    /// A bearer token that is a JSON Web Token, signed with a private key.
+    pub const JWS: Self = Self {
+        algorithm: Algorithm::Jws,
+        secret_format: SecretFormat::PublicKey,
+        signature: Signature::prefixed("authorization", "Bearer "),
+        message: &[],
+        jws: Some(Jws::NEW),
+        ..Self::HMAC_SHA256_HEX
+    };
 }
 
 impl Scheme<'_> {
@@ -164,39 +215,47 @@ impl Scheme<'_> {
     }
 }
 
-/// Where the signature is, and how the header is written around it.
+/// Where the signature is, and how it is written there.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {
-    /// The header.
-    pub header: &'a str,
-    /// Its grammar.
+    /// The place, mostly a header.
+    pub place: Source<'a>,
+    /// The grammar of what is there.
     pub grammar: Grammar<'a>,
+    /// Other places that may hold signatures of the same form, such as one header for each of two keys.
+    pub others: &'a [Source<'a>],
 }
 
 impl<'a> Signature<'a> {
     /// The header is the signature.
     pub const fn bare(header: &'a str) -> Self {
-        Self { header, grammar: Grammar::Bare }
+        Self::at(Source::Header(header))
+    }
+
+    /// What is there is the signature.
+    pub const fn at(place: Source<'a>) -> Self {
+        Self { place, grammar: Grammar::Bare, others: &[] }
     }
 
     /// `sha256=<signature>`
     pub const fn prefixed(header: &'a str, prefix: &'a str) -> Self {
-        Self { header, grammar: Grammar::Prefixed(prefix) }
+        Self { grammar: Grammar::Prefixed(prefix), ..Self::bare(header) }
     }
 
     /// `t=1800000000,v1=<signature>,v1=<signature>`
     pub const fn field(header: &'a str, separator: char, name: &'a str) -> Self {
-        Self { header, grammar: Grammar::Fields { separator, name } }
+        Self { grammar: Grammar::Fields { separator, name }, ..Self::bare(header) }
     }
 
     /// `v1,<signature> v1,<signature>`
     pub const fn versions(header: &'a str, prefix: &'a str) -> Self {
-        Self { header, grammar: Grammar::Versions { prefix } }
+        Self { grammar: Grammar::Versions { prefix }, ..Self::bare(header) }
     }
 }
 
-/// How a signature header is written.
+/// How a signature is written where it is.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Grammar<'a> {
     /// The signature and nothing else.
     Bare,
@@ -209,76 +268,94 @@ pub enum Grammar<'a> {
         /// The name of items that are signatures.
         name: &'a str,
     },
+    /// As [`Fields`](Self::Fields), where several names mark signatures: `t=…,s0=<new>,s1=<old>`.
+    AnyField {
+        /// Between items. Blanks around items do not count.
+        separator: char,
+        /// The names of items that are signatures.
+        names: &'a [&'a str],
+    },
+    /// The signature, with or without a prefix in front of it.
+    MaybePrefixed(&'a str),
+    /// Signatures and nothing else, between separators.
+    List {
+        /// Between items. Blanks around items do not count.
+        separator: char,
+    },
     /// Items between spaces; those that start with the prefix are signatures, others are ignored.
     Versions {
         /// What signatures start with.
         prefix: &'a str,
     },
+    /// `name|signature` items, of which those count whose name is configured as a parameter.
+    Pairs {
+        /// Between items.
+        separator: char,
+        /// Between name and signature.
+        between: char,
+        /// The name of the parameter that holds the name to look for.
+        parameter: &'a str,
+    },
+    /// The time, then signatures; the time is [`Source::Field`] of the empty name.
+    TimeFirst {
+        /// Between items.
+        separator: char,
+    },
+    /// Base64 of a JSON object.
+    Base64Json {
+        /// The member that is the signature.
+        member: &'a str,
+    },
 }
 
-/// Where a value is in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source<'a> {
-    /// The value of a header.
-    Header(&'a str),
-    /// The value of a `name=value` item in the signature header.
-    Field(&'a str),
-    /// A string, number or boolean in the JSON body, by JSON pointer (RFC 6901).
-    Json(&'a str),
-    /// The same, where it may be at one of several places; the first that exists counts.
-    JsonAny(&'a [&'a str]),
-}
-
-/// The signed time.
+/// Where the keys of a scheme can be fetched from by a [`KeySource`](crate::key::KeySource).
 #[derive(Clone, Copy, Debug)]
-pub struct Timestamp<'a> {
-    /// Where it is.
-    pub source: Source<'a>,
-    /// How it is written.
-    pub format: TimestampFormat,
+#[non_exhaustive]
+pub enum Keys<'a> {
+    /// Nowhere.
+    Configured,
+    /// A JSON Web Key Set (RFC 7517), in which requests name their key.
+    JwkSet {
+        /// Where it is.
+        url: &'a str,
+    },
+    /// A public key in PEM for each id.
+    Pem {
+        /// Where they are; `{kid}` stands for the id.
+        url: &'a str,
+    },
+    /// A certificate, to which each request has a link.
+    Certificate {
+        /// Where the link is.
+        url: Source<'a>,
+        /// Hosts that it may lead to.
+        hosts: &'a [Host<'a>],
+        /// The name that the certificate must be for; empty if any will do.
+        name: &'a str,
+    },
+    /// Certificates in the header of a JSON Web Signature (`x5c`). The configured key is the root that they must lead to.
+    X5c {
+        /// Extensions that the certificate of the key must have, as object identifiers.
+        leaf: &'a [&'a str],
+        /// Extensions that the certificate above it must have.
+        intermediate: &'a [&'a str],
+    },
 }
 
-impl<'a> Timestamp<'a> {
-    /// Whole seconds since 1970.
-    pub const fn unix_seconds(source: Source<'a>) -> Self {
-        Self { source, format: TimestampFormat::UnixSeconds }
-    }
-
-    /// Milliseconds since 1970.
-    pub const fn unix_millis(source: Source<'a>) -> Self {
-        Self { source, format: TimestampFormat::UnixMillis }
-    }
-
-    /// `2021-07-25T10:00:00Z`, with or without a fraction.
-    pub const fn rfc3339(source: Source<'a>) -> Self {
-        Self { source, format: TimestampFormat::Rfc3339 }
-    }
-}
-
-/// How far a signed time may lie from now. Zero means zero, not "off".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tolerance {
-    /// How old a request may be.
-    pub past: Duration,
-    /// How far ahead of us the sender's clock may run.
-    pub future: Duration,
-}
-
-impl Tolerance {
-    /// So many seconds either way.
-    pub const fn seconds(secs: u64) -> Self {
-        Self::both(Duration::from_secs(secs))
-    }
-
-    /// The same either way.
-    pub const fn both(tolerance: Duration) -> Self {
-        Self { past: tolerance, future: tolerance }
-    }
-
-    /// The whole time in which the same bytes may be accepted, plus the second that timestamps in seconds are rounded by.
-    pub fn window(&self) -> Duration {
-        self.past.saturating_add(self.future).saturating_add(Duration::from_secs(1))
-    }
+/// Hosts that keys may be fetched from.
+#[derive(Clone, Copy, Debug)]
+pub enum Host<'a> {
+    /// This one.
+    Exact(&'a str),
+    /// All that end so, as in `.paypal.com`.
+    Suffix(&'a str),
+    /// All with exactly one label between these, as in `sns.` and `.amazonaws.com`.
+    Pattern {
+        /// What comes before the label.
+        before: &'a str,
+        /// What comes after it.
+        after: &'a str,
+    },
 }
 
 /// A part of the signed content.
@@ -307,6 +384,11 @@ pub enum Part<'a> {
     Body,
     /// SHA-256 of the body, in lower-case hexadecimal digits.
     BodySha256,
+    /// SHA-256 of the body, as its 32 bytes.
+    BodySha256Raw,
+    /// CRC-32 (IEEE 802.3) of the body, as a decimal number. It protects from noise, not from people: of a captured request
+    /// anyone can change the body so that its CRC stays.
+    BodyCrc32,
     /// A string, number or boolean in the JSON body, by JSON pointer (RFC 6901); refused if it is there twice. Nothing else of the body is
     /// signed then, nor whether the value was `1` or `"1"`.
     Json(&'a str),
@@ -317,6 +399,50 @@ pub enum Part<'a> {
         /// After each value but the last.
         after: &'a str,
     },
+    /// An item beside the signature, as [`Source::Field`].
+    Field(&'a str),
+    /// A parameter of the query, decoded.
+    Query(&'a str),
+    /// A field of a form body, decoded.
+    Form(&'a str),
+    /// A string, number or boolean in a field of a form body that is JSON: the field, and the pointer into it.
+    FormJson(&'a str, &'a str),
+    /// The secret itself, for [`Algorithm::Sha1`] and [`Algorithm::Sha256`].
+    Secret,
+    /// What was [configured](VerifierBuilder::parameter) under this name.
+    Parameter(&'a str),
+    /// What code writes, where no data can say it.
+    Canonical(Canonical<'a>),
+}
+
+/// Signed content that is written by code.
+///
+/// The code sees a stranger's request. It must refuse with [`Rejection::AmbiguousMessage`] what could be taken apart in two ways, take time in
+/// proportion to the request, and not panic.
+#[derive(Clone, Copy)]
+pub struct Canonical<'a> {
+    /// What it is called in [`Debug`](fmt::Debug) and errors.
+    pub name: &'a str,
+    /// What of the request the content covers; [`Source::Body`] stands for the whole body.
+    pub covers: &'a [Source<'a>],
+    /// The names of parameters without which nothing can be written; a verifier that lacks one is not built.
+    pub parameters: &'a [&'a str],
+    /// Writes the content.
+    pub write: fn(&SignedRequest<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Rejection>,
+}
+
+impl PartialEq for Canonical<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Canonical<'_> {}
+
+impl fmt::Debug for Canonical<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Canonical").field(&self.name).finish()
+    }
 }
 
 /// Another family of the same headers, used as a whole instead of the first.

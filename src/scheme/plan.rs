@@ -5,20 +5,20 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
-    Algorithm, Encoding, Grammar, Part, Repeats, Scheme, Source, Timestamp, TimestampFormat, Tolerance, Verifier,
-    headers::{Family, HeaderRef},
+    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, RetryOn, Scheme, Source, Timestamp, TimestampFormat,
+    Tolerance, Verifier,
+    headers::Family,
     json::Pointer,
-    layout,
     message::Message,
+    place::{Place, Signed, covers},
     signer::Signer,
 };
+#[cfg(feature = "jwt")]
+use super::{Jws, JwsAlgorithm, jws::ClaimRules};
 use crate::{
     ConfigError, Rejection,
-    key::{IntoKeys, SecretFormat, Tag},
+    key::{HostRule, IntoKeys, SecretFormat},
 };
-
-/// The most signatures of one request that are examined.
-const MAX_CANDIDATES: usize = 16;
 
 /// Beyond this, a time in seconds near now would no longer be of known width, which [`layout`] relies on.
 pub(super) const MAX_TOLERANCE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -93,43 +93,65 @@ pub(super) struct Plan {
     pub(super) algorithm: Algorithm,
     pub(super) secret_format: SecretFormat,
     pub(super) encoding: Encoding,
-    pub(super) signature: HeaderRef,
+    pub(super) signature: Place,
+    pub(super) other_signatures: Vec<Place>,
     pub(super) grammar: OwnedGrammar,
     pub(super) message: Message,
     pub(super) timestamp: Option<(Place, TimestampFormat)>,
     pub(super) tolerance: Tolerance,
     pub(super) id: Option<Signed<Place>>,
+    /// The id is written into the message.
+    pub(super) id_is_part: bool,
     id_extra: Box<str>,
     pub(super) event: Option<Signed<Place>>,
     pub(super) repeats: Repeats,
     pub(super) methods: Vec<Method>,
     pub(super) allow: HeaderValue,
     pub(super) max_body: usize,
+    #[cfg(feature = "jwt")]
+    pub(super) jws: Option<JwsPlan>,
+    pub(super) key_id: Option<Place>,
+    #[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
+    pub(super) keys: OwnedKeys,
+    pub(super) retry_on: RetryOn,
+    pub(super) retried_for: Duration,
+    /// Everything that is needed before the body is read.
+    signature_in_head: bool,
+    message_in_head: bool,
     has_alternate: bool,
 }
 
-/// Something that a request says, and whether the signature covers it.
-#[derive(Clone, Debug)]
-pub(super) struct Signed<T> {
-    pub(super) what: T,
-    pub(super) is_signed: bool,
+#[cfg(feature = "jwt")]
+#[derive(Debug)]
+pub(super) struct JwsPlan {
+    pub(super) algorithms: Vec<JwsAlgorithm>,
+    pub(super) is_detached: bool,
+    pub(super) claims: ClaimRules,
+    pub(super) covers_body: bool,
 }
 
-/// Where a value is.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    Header(HeaderRef),
-    Field(Box<str>),
-    /// The first of these that exists.
-    Json(Arc<[Pointer]>),
+/// Where keys can be fetched from.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
+pub(super) enum OwnedKeys {
+    Configured,
+    JwkSet { url: Box<str> },
+    Pem { url: Box<str> },
+    Certificate { url: Place, hosts: Arc<[HostRule]>, name: Box<str> },
+    X5c { leaf: Vec<Box<str>>, intermediate: Vec<Box<str>> },
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum OwnedGrammar {
     Bare,
     Prefixed(Box<str>),
-    Fields { separator: char, name: Box<str> },
+    Fields { separator: char, names: Vec<Box<str>> },
+    MaybePrefixed(Box<str>),
     Versions { prefix: Box<str> },
+    Pairs { separator: char, between: char, parameter: Box<str> },
+    TimeFirst { separator: char },
+    List { separator: char },
+    Base64Json { member: Pointer },
 }
 
 /// The public URL of an endpoint, for schemes that sign it.
@@ -141,98 +163,10 @@ pub(super) enum PublicUrl {
     Exact(Box<str>),
 }
 
-/// The signatures that a request carries, decoded.
-pub(super) enum Candidates {
-    One(Tag),
-    Several(Vec<Tag>),
-}
-
-impl Candidates {
-    pub(super) fn as_slice(&self) -> &[Tag] {
-        match self {
-            Self::One(tag) => std::slice::from_ref(tag),
-            Self::Several(tags) => tags,
-        }
-    }
-}
-
 impl Plan {
     fn new(scheme: &Scheme<'_>) -> Result<Self, ConfigError> {
-        let refuse = |why: &str| Err(ConfigError::scheme(scheme.name, why));
-        if scheme.name.is_empty() {
-            return refuse("needs a name");
-        }
-        let header = |name: &str| HeaderRef::new(name, scheme.alternate);
-        let place = |source: Source<'_>| -> Result<Place, ConfigError> {
-            Ok(match source {
-                Source::Header(name) => Place::Header(header(name)?),
-                Source::Field(name) if matches!(scheme.signature.grammar, Grammar::Fields { .. }) => {
-                    Place::Field(name.into())
-                }
-                Source::Field(name) => {
-                    return Err(ConfigError::scheme(
-                        scheme.name,
-                        format!("`{name}` can be a field only if the signature is one"),
-                    ));
-                }
-                Source::Json(pointer) => Place::Json(pointers(&[pointer])?),
-                Source::JsonAny(any) => Place::Json(pointers(any)?),
-            })
-        };
-
-        if let Some(Timestamp { source, .. }) = scheme.timestamp {
-            if !is_signed(scheme, Part::Timestamp, source) {
-                return refuse("the timestamp is not signed, so it proves nothing: sign it, or leave it out");
-            }
-        } else if scheme.message.contains(&Part::Timestamp) {
-            return refuse("a timestamp is signed, but nothing says where it is");
-        }
-        if scheme.id.is_none() && scheme.message.contains(&Part::Id) {
-            return refuse("an id is signed, but nothing says where it is");
-        }
-        for (part, source) in [(Part::Timestamp, scheme.timestamp.map(|time| time.source)), (Part::Id, scheme.id)] {
-            if scheme.message.contains(&part) && matches!(source, Some(Source::Json(_) | Source::JsonAny(_))) {
-                return refuse("a value in the body is signed as `Part::Json`");
-            }
-        }
-        if scheme.tolerance.past > MAX_TOLERANCE || scheme.tolerance.future > MAX_TOLERANCE {
-            return refuse("a tolerance of more than a year judges nothing");
-        }
-        let covers_body = scheme
-            .message
-            .iter()
-            .any(|part| matches!(part, Part::Body | Part::BodySha256 | Part::SortedForm { .. } | Part::Json(_)));
-        match (scheme.algorithm, scheme.message) {
-            (Algorithm::Token, []) => {}
-            (Algorithm::Token, _) => return refuse("a token signs nothing: its message must be empty"),
-            (_, _) if !covers_body => return refuse("nothing of the body is signed"),
-            _ => {}
-        }
-        if let Grammar::Prefixed("") | Grammar::Versions { prefix: "" } | Grammar::Fields { name: "", .. } =
-            scheme.signature.grammar
-        {
-            return refuse("an empty prefix or field name marks no signature");
-        }
-
-        let named = |source: Option<Source<'_>>| match source {
-            Some(Source::Header(name)) => Some(name.to_ascii_lowercase()),
-            _ => None,
-        };
-        let signature_header = scheme.signature.header.to_ascii_lowercase();
-        let (time_header, id_header) = (named(scheme.timestamp.map(|time| time.source)), named(scheme.id));
-        let signs_its_header = scheme
-            .message
-            .iter()
-            .any(|part| matches!(part, Part::Header(name) if name.eq_ignore_ascii_case(&signature_header)));
-        if signs_its_header
-            || [&time_header, &id_header].into_iter().flatten().any(|name| *name == signature_header)
-            || time_header.is_some() && time_header == id_header
-        {
-            return refuse("one header cannot be two of signature, timestamp and id");
-        }
-
-        let layout = layout::check(scheme.message, scheme.timestamp.map(|timestamp| timestamp.format))
-            .map_err(|why| ConfigError::scheme(scheme.name, why))?;
+        check(scheme).map_err(|why| ConfigError::scheme(scheme.name, why))?;
+        let place = |source: Source<'_>| Place::new(source, scheme);
         let signed = |part, source: Option<Source<'_>>| {
             source
                 .map(|source| Ok(Signed { what: place(source)?, is_signed: is_signed(scheme, part, source) }))
@@ -243,23 +177,27 @@ impl Plan {
             .iter()
             .map(|method| method.parse().map_err(|_| ConfigError::invalid("method", method, "not a valid method")))
             .collect::<Result<Vec<Method>, ConfigError>>()?;
-        if methods.is_empty() {
-            return refuse("needs at least one method");
-        }
+        let signature = place(scheme.signature.place)?;
+        let timestamp =
+            scheme.timestamp.map(|time| Ok::<_, ConfigError>((place(time.source)?, time.format))).transpose()?;
+        let id = signed(Part::Id, scheme.id)?;
+        let signs = |part| scheme.message.contains(&part);
+        let is_in_head = |place: Option<&Place>| place.is_none_or(|place| place.is_in_head(&signature));
+        let signature_in_head = is_in_head(Some(&signature));
+        let message_in_head = signature_in_head
+            && (!signs(Part::Timestamp) || is_in_head(timestamp.as_ref().map(|(place, _)| place)))
+            && (!signs(Part::Id) || is_in_head(id.as_ref().map(|id| &id.what)));
         Ok(Self {
             name: scheme.name.into(),
             algorithm: scheme.algorithm,
             secret_format: scheme.secret_format,
             encoding: scheme.encoding,
-            signature: header(scheme.signature.header)?,
-            grammar: OwnedGrammar::from(scheme.signature.grammar),
-            message: Message::new(scheme.message, layout, header)?,
-            timestamp: scheme
-                .timestamp
-                .map(|time| Ok::<_, ConfigError>((place(time.source)?, time.format)))
-                .transpose()?,
+            other_signatures: scheme.signature.others.iter().map(|other| place(*other)).collect::<Result<_, _>>()?,
+            grammar: OwnedGrammar::new(scheme.signature.grammar)?,
+            message: Message::checked(scheme.message, scheme)?,
             tolerance: scheme.tolerance,
-            id: signed(Part::Id, scheme.id)?,
+            id_is_part: signs(Part::Id),
+            id,
             id_extra: scheme.id_extra.into(),
             event: signed(Part::Text(""), scheme.event)?,
             repeats: scheme.repeats,
@@ -267,12 +205,23 @@ impl Plan {
                 .map_err(|_| ConfigError::invalid("method", scheme.methods.join(", "), "not a valid method"))?,
             methods,
             max_body: scheme.max_body,
+            #[cfg(feature = "jwt")]
+            jws: scheme.jws.map(|jws| JwsPlan::new(&jws, scheme)).transpose()?,
+            key_id: scheme.key_id.map(place).transpose()?,
+            keys: OwnedKeys::new(scheme)?,
+            retry_on: scheme.profile.retries.on,
+            retried_for: scheme.profile.retries.lasting,
+            signature_in_head,
+            message_in_head,
             has_alternate: scheme.alternate.is_some(),
+            signature,
+            timestamp,
         })
     }
 
     /// Which family of headers the request uses.
     pub(super) fn family(&self, headers: &HeaderMap) -> Result<Family, Rejection> {
+        let Place::Header(signature) = &self.signature else { return Ok(Family::First) };
         if !self.has_alternate {
             return Ok(Family::First);
         }
@@ -282,45 +231,27 @@ impl Plan {
             Place::Header(header) => Some(header),
             _ => None,
         });
-        if named.chain(self.message.headers()).chain([&self.signature]).any(|header| header.is_contradictory(headers)) {
+        if named.chain(self.message.headers()).chain([signature]).any(|header| header.is_contradictory(headers)) {
             return Err(Rejection::ConflictingHeaders);
         }
-        let first = self.signature.is_present(headers, Family::First);
-        let other = self.signature.is_present(headers, Family::Other);
+        let first = signature.is_present(headers, Family::First);
+        let other = signature.is_present(headers, Family::Other);
         Ok(if other && !first { Family::Other } else { Family::First })
     }
 
-    /// The signatures of the header that have the right form.
-    pub(super) fn candidates(&self, header: &str) -> Option<Candidates> {
-        let decode = |text: &str| self.algorithm.decode(text, self.encoding);
-        let separator = match &self.grammar {
-            OwnedGrammar::Bare => return decode(header).map(Candidates::One),
-            OwnedGrammar::Prefixed(prefix) => {
-                return header.strip_prefix(&**prefix).and_then(decode).map(Candidates::One);
-            }
-            OwnedGrammar::Fields { separator, .. } => *separator,
-            OwnedGrammar::Versions { .. } => ' ',
-        };
-        let mut several = header
-            .split(separator)
-            .filter_map(|item| self.grammar.signature(item))
-            .take(MAX_CANDIDATES)
-            .filter_map(decode);
-        let first = several.next()?;
-        let Some(second) = several.next() else { return Some(Candidates::One(first)) };
-        Some(Candidates::Several([first, second].into_iter().chain(several).collect()))
+    /// Whether the signature can be read before the body.
+    pub(super) fn signature_is_in_head(&self) -> bool {
+        self.signature_in_head
     }
 
-    /// A field of the signature header; the same name twice is refused.
-    pub(super) fn field<'h>(&self, header: &'h str, name: &str) -> Result<Option<&'h str>, Rejection> {
-        let OwnedGrammar::Fields { separator, .. } = &self.grammar else { return Ok(None) };
-        let mut values =
-            header.split(*separator).filter_map(field).filter(|(key, _)| *key == name).map(|(_, value)| value);
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(Rejection::DuplicateField);
-        }
-        Ok(value)
+    /// Whether the message is hashed as the body arrives.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.message_in_head && self.message.is_streamed() && !self.algorithm.is_plain_hash()
+    }
+
+    /// Whether what is at `place` can be read before the body.
+    pub(super) fn is_in_head(&self, place: &Place) -> bool {
+        place.is_in_head(&self.signature)
     }
 
     /// Whether a header or body may be taken for an id: short, and of harmless characters.
@@ -334,48 +265,182 @@ impl Plan {
 
     /// A request may carry several signatures, of which an attacker may drop some.
     pub(super) fn may_carry_several(&self) -> bool {
-        matches!(self.grammar, OwnedGrammar::Fields { .. } | OwnedGrammar::Versions { .. })
+        self.grammar.may_carry_several() || !self.other_signatures.is_empty()
+    }
+
+    /// Names of parameters without which nothing can be verified.
+    pub(super) fn needed_parameters(&self) -> impl Iterator<Item = &str> {
+        let grammar = match &self.grammar {
+            OwnedGrammar::Pairs { parameter, .. } => Some(&**parameter),
+            _ => None,
+        };
+        let parameters = self.message.parameters().chain(grammar);
+        #[cfg(feature = "jwt")]
+        let parameters = parameters.chain(self.jws.iter().flat_map(|jws| jws.claims.parameters()));
+        parameters
+    }
+
+    pub(super) fn signs_url(&self) -> bool {
+        let in_message = self.message.contains_url();
+        #[cfg(feature = "jwt")]
+        let in_message = in_message
+            || self.jws.iter().flat_map(|jws| jws.claims.messages()).any(super::message::Message::contains_url);
+        in_message
     }
 }
 
-/// Whether the message covers what is at `source`, as the given part, as a header, or inside the body.
-fn is_signed(scheme: &Scheme<'_>, part: Part<'_>, source: Source<'_>) -> bool {
-    scheme.message.iter().any(|signed| match (signed, source) {
-        (Part::Body | Part::BodySha256, Source::Json(_) | Source::JsonAny(_)) => true,
-        (Part::Json(signed), Source::Json(pointer)) => *signed == pointer,
-        (Part::Header(signed), Source::Header(name)) => signed.eq_ignore_ascii_case(name),
-        (Part::Timestamp | Part::Id, _) => *signed == part,
+/// # Errors
+///
+/// What contradicts itself or proves nothing, in words.
+fn check(scheme: &Scheme<'_>) -> Result<(), String> {
+    let refuse = |why: &str| Err(why.to_owned());
+    if scheme.name.is_empty() {
+        return refuse("needs a name");
+    }
+    if let Some(Timestamp { source, .. }) = scheme.timestamp {
+        if !is_signed(scheme, Part::Timestamp, source) {
+            return refuse("the timestamp is not signed, so it proves nothing: sign it, or leave it out");
+        }
+    } else if scheme.message.contains(&Part::Timestamp) {
+        return refuse("a timestamp is signed, but nothing says where it is");
+    }
+    if scheme.id.is_none() && scheme.message.contains(&Part::Id) {
+        return refuse("an id is signed, but nothing says where it is");
+    }
+    for (part, source) in [(Part::Timestamp, scheme.timestamp.map(|time| time.source)), (Part::Id, scheme.id)] {
+        if scheme.message.contains(&part) && matches!(source, Some(Source::JsonAny(_) | Source::Claim(_))) {
+            return refuse("what is signed must be at one place, and no claim");
+        }
+    }
+    if scheme.tolerance.past > MAX_TOLERANCE || scheme.tolerance.future > MAX_TOLERANCE {
+        return refuse("a tolerance of more than a year judges nothing");
+    }
+    check_message(scheme)?;
+    if let Grammar::Prefixed("") | Grammar::Versions { prefix: "" } | Grammar::Fields { name: "", .. } =
+        scheme.signature.grammar
+    {
+        return refuse("an empty prefix or field name marks no signature");
+    }
+    let named = |source: Option<Source<'_>>| match source {
+        Some(Source::Header(name)) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    let (time_header, id_header) = (named(scheme.timestamp.map(|time| time.source)), named(scheme.id));
+    if let Some(signature_header) = named(Some(scheme.signature.place)) {
+        let signs_its_header = scheme
+            .message
+            .iter()
+            .any(|part| matches!(part, Part::Header(name) if name.eq_ignore_ascii_case(&signature_header)));
+        if signs_its_header
+            || [&time_header, &id_header].into_iter().flatten().any(|name| *name == signature_header)
+            || time_header.is_some() && time_header == id_header
+        {
+            return refuse("one header cannot be two of signature, timestamp and id");
+        }
+    }
+    if scheme.methods.is_empty() {
+        return refuse("needs at least one method");
+    }
+    Ok(())
+}
+
+fn check_message(scheme: &Scheme<'_>) -> Result<(), String> {
+    let covers_body = scheme.message.iter().any(|part| match part {
+        Part::Body | Part::BodySha256 | Part::BodySha256Raw | Part::BodyCrc32 => true,
+        Part::SortedForm { .. } | Part::Json(_) | Part::Form(_) | Part::FormJson(..) => true,
+        Part::Canonical(canonical) => !canonical.covers.is_empty(),
         _ => false,
-    })
+    });
+    let why = match (scheme.algorithm, scheme.jws, scheme.message) {
+        (Algorithm::Jws, None, _) => "a JSON Web Signature needs `jws` to say what it must be",
+        (Algorithm::Jws, Some(jws), _) if jws.algorithms.is_empty() => "no algorithm is allowed",
+        (Algorithm::Jws, Some(jws), []) if jws.detached => "a detached payload needs a message",
+        (Algorithm::Jws, Some(jws), [_, ..]) if !jws.detached => "an attached payload holds claims, and no message",
+        (Algorithm::Jws, ..) => return Ok(()),
+        (_, Some(_), _) => "only a JSON Web Signature has `jws`",
+        (algorithm, None, [_, ..]) if algorithm.is_token() => "a token signs nothing: its message must be empty",
+        (algorithm, None, []) if algorithm.is_token() => return Ok(()),
+        (algorithm, None, message)
+            if !algorithm.is_plain_hash() && message.contains(&Part::Secret) =>
+        {
+            "the secret must not be signed: the algorithm knows it already"
+        }
+        (algorithm, None, message)
+            if algorithm.is_plain_hash()
+                && !message.iter().any(|part| matches!(part, Part::Secret | Part::Canonical(_))) =>
+        {
+            "a hash without the secret in it proves nothing"
+        }
+        (..) if !covers_body && !scheme.unsigned_body => "nothing of the body is signed",
+        _ => return Ok(()),
+    };
+    Err(why.to_owned())
 }
 
-fn pointers(texts: &[&str]) -> Result<Arc<[Pointer]>, ConfigError> {
-    texts.iter().map(|text| Pointer::new(text)).collect()
+/// Whether the signature covers what is at `source`: as the given part, as a header, or inside the body.
+fn is_signed(scheme: &Scheme<'_>, part: Part<'_>, source: Source<'_>) -> bool {
+    match scheme.jws {
+        Some(jws) => jws.covers(scheme.message, part, source),
+        None => covers(scheme.message, part, source),
+    }
 }
 
-/// A `name=value` item, without the blanks around it. Values may hold `=`, as base64 does.
-fn field(item: &str) -> Option<(&str, &str)> {
-    item.trim_matches([' ', '\t']).split_once('=')
+#[cfg(feature = "jwt")]
+impl JwsPlan {
+    fn new(jws: &Jws<'_>, scheme: &Scheme<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            algorithms: jws.algorithms.to_vec(),
+            is_detached: jws.detached,
+            claims: ClaimRules::new(jws, scheme)?,
+            covers_body: jws.covers(scheme.message, Part::Text(""), Source::Body),
+        })
+    }
+}
+
+impl OwnedKeys {
+    fn new(scheme: &Scheme<'_>) -> Result<Self, ConfigError> {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).into()).collect();
+        Ok(match scheme.keys {
+            Keys::Configured => Self::Configured,
+            Keys::JwkSet { url } => Self::JwkSet { url: url.into() },
+            Keys::Pem { url } => Self::Pem { url: url.into() },
+            Keys::Certificate { url, hosts, name } => Self::Certificate {
+                url: Place::new(url, scheme)?,
+                hosts: hosts.iter().map(|host| HostRule::from(*host)).collect(),
+                name: name.into(),
+            },
+            Keys::X5c { leaf, intermediate } => Self::X5c { leaf: owned(leaf), intermediate: owned(intermediate) },
+        })
+    }
+}
+
+impl From<Host<'_>> for HostRule {
+    fn from(host: Host<'_>) -> Self {
+        match host {
+            Host::Exact(host) => Self::Exact(host.into()),
+            Host::Suffix(suffix) => Self::Suffix(suffix.into()),
+            Host::Pattern { before, after } => Self::Pattern { before: before.into(), after: after.into() },
+        }
+    }
 }
 
 impl OwnedGrammar {
-    /// The signature in an item of a list, if that is what it is.
-    fn signature<'h>(&self, item: &'h str) -> Option<&'h str> {
-        match self {
-            Self::Fields { name, .. } => field(item).filter(|(key, _)| *key == &**name).map(|(_, value)| value),
-            Self::Versions { prefix } => item.strip_prefix(&**prefix),
-            Self::Bare | Self::Prefixed(_) => None,
-        }
-    }
-}
-
-impl From<Grammar<'_>> for OwnedGrammar {
-    fn from(grammar: Grammar<'_>) -> Self {
-        match grammar {
+    fn new(grammar: Grammar<'_>) -> Result<Self, ConfigError> {
+        Ok(match grammar {
             Grammar::Bare => Self::Bare,
             Grammar::Prefixed(prefix) => Self::Prefixed(prefix.into()),
-            Grammar::Fields { separator, name } => Self::Fields { separator, name: name.into() },
+            Grammar::Fields { separator, name } => Self::Fields { separator, names: vec![name.into()] },
+            Grammar::AnyField { separator, names } => {
+                Self::Fields { separator, names: names.iter().map(|name| (*name).into()).collect() }
+            }
+            Grammar::MaybePrefixed(prefix) => Self::MaybePrefixed(prefix.into()),
             Grammar::Versions { prefix } => Self::Versions { prefix: prefix.into() },
-        }
+            Grammar::Pairs { separator, between, parameter } => {
+                Self::Pairs { separator, between, parameter: parameter.into() }
+            }
+            Grammar::TimeFirst { separator } => Self::TimeFirst { separator },
+            Grammar::List { separator } => Self::List { separator },
+            Grammar::Base64Json { member } => Self::Base64Json { member: Pointer::member(member) },
+        })
     }
 }

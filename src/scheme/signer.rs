@@ -1,18 +1,19 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::{
-    Head, IntoScheme,
+    Algorithm, Head, IntoScheme, SignedRequest,
     headers::Family,
     mac::Keyed,
-    message::Facts,
-    plan::{CheckedScheme, OwnedGrammar, Place, Plan, PublicUrl, Signed},
+    place::{Place, Signed},
+    plan::{CheckedScheme, OwnedGrammar, Plan, PublicUrl},
+    request::Parameters,
 };
 use crate::{
     ConfigError,
     clock::UnixTime,
-    key::{IntoKeys, Secret},
+    key::{IntoKeys, Material, Secret},
 };
 
 /// A scheme with a key: makes the headers that a [`Verifier`](super::Verifier) of the same scheme accepts.
@@ -77,8 +78,18 @@ impl Signer {
     pub(super) fn new(scheme: impl IntoScheme, keys: impl IntoKeys) -> Result<Self, ConfigError> {
         let scheme = scheme.into_checked()?;
         let ring = keys.into_keys(scheme.0.secret_format)?;
-        let keys =
-            ring.iter().map(|key| (Keyed::new(scheme.0.algorithm, key.secret()), key.secret().clone())).collect();
+        let plan = &scheme.0;
+        let refuse = |needed| ConfigError::WrongKind { scheme: plan.name.to_string(), needed };
+        let mut keys = Vec::new();
+        for key in ring.iter() {
+            let Material::Secret(secret) = key.material() else { return Err(refuse("a secret to sign with")) };
+            let keyed = Keyed::new(plan.algorithm, secret);
+            keys.push((keyed.ok_or_else(|| refuse("a private key, with which this crate does not sign yet"))?, secret.clone()));
+        }
+        let is_foreign = matches!(plan.grammar, OwnedGrammar::Pairs { .. } | OwnedGrammar::Base64Json { .. });
+        if !matches!(plan.signature, Place::Header(_)) || is_foreign || plan.needed_parameters().next().is_some() {
+            return Err(refuse("more than a header that can be made from a secret"));
+        }
         Ok(Self { scheme, keys })
     }
 
@@ -97,8 +108,9 @@ impl Signer {
         let mut made = HeaderMap::new();
         let mut fields = Vec::new();
         let timestamp = match &plan.timestamp {
-            None | Some((Place::Json(_), _)) => None,
-            Some((place, format)) => Some((place, format.write(request.now))),
+            Some((place @ (Place::Header(_) | Place::Field(_)), format)) => Some((place, format.write(request.now))),
+            // Elsewhere it is the caller's, as the rest of the URL and the body.
+            _ => None,
         };
         if let Some((place, text)) = &timestamp {
             place.put(text, &mut made, &mut fields)?;
@@ -120,27 +132,47 @@ impl Signer {
 
         let mut headers = request.headers.cloned().unwrap_or_default();
         headers.extend(made.clone());
-        let facts = Facts {
+        let parameters = Parameters::default();
+        let mut signed = SignedRequest {
             head: Head { method: request.method, uri: &uri, headers: &headers },
+            plan,
             family: Family::First,
-            timestamp: timestamp.as_ref().map(|(_, text)| &**text),
-            id,
+            body: request.body,
             url: Some(&url),
+            parameters: &parameters,
+            secret: &[],
+            signature: None,
+            timestamp: timestamp.as_ref().map(|(_, text)| Cow::Borrowed(&**text)),
+            id: id.map(Cow::Borrowed),
+            #[cfg(feature = "jwt")]
+            claims: None,
         };
+        let put_by_caller = |place: Option<&Place>| match place {
+            Some(place @ (Place::Json(_) | Place::Query(_) | Place::Form(_))) => signed.only_value(place),
+            _ => Ok(None),
+        };
+        let unreadable = |rejection| refuse(&format!("cannot sign: {rejection}"));
+        let late_timestamp = put_by_caller(plan.timestamp.as_ref().map(|(place, _)| place)).map_err(unreadable)?;
+        let late_id = put_by_caller(plan.id.as_ref().map(|id| &id.what)).map_err(unreadable)?;
+        signed.timestamp = signed.timestamp.or(late_timestamp);
+        signed.id = signed.id.or(late_id);
         let mut signatures = Vec::new();
         for (keyed, secret) in &self.keys {
             let mut mac = keyed.clone();
             plan.message
-                .write(facts, request.body, |part| mac.update(part))
-                .map_err(|rejection| refuse(&format!("cannot sign: {rejection}")))?;
+                .write(&signed, |part| mac.update(part))
+                .map_err(unreadable)?;
             signatures.push(match mac.finish_encoded(plan.encoding) {
                 Some(signature) => signature,
+                None if plan.algorithm == Algorithm::Basic => plan.encoding.encode(secret.expose()),
                 None => String::from_utf8(secret.expose().to_vec()).map_err(|_| refuse("the token is not text"))?,
             });
         }
         let mut signature = header_value("signature", &plan.signature_header(&fields, &signatures))?;
         signature.set_sensitive(true);
-        made.insert(plan.signature.name(Family::First).clone(), signature);
+        if let Place::Header(header) = &plan.signature {
+            made.insert(header.name(Family::First).clone(), signature);
+        }
         Ok(made)
     }
 }
@@ -164,8 +196,8 @@ impl Place {
                 headers.insert(header.name(Family::First).clone(), header_value("header", text)?);
             }
             Self::Field(name) => fields.push((name.clone(), text.to_owned())),
-            // The body is the caller's.
-            Self::Json(_) => {}
+            // URL and body are the caller's.
+            _ => {}
         }
         Ok(())
     }
@@ -175,13 +207,21 @@ impl Plan {
     fn signature_header(&self, fields: &[(Box<str>, String)], signatures: &[String]) -> String {
         let first = signatures.first().map_or("", String::as_str);
         match &self.grammar {
-            OwnedGrammar::Bare => first.to_owned(),
+            OwnedGrammar::Bare | OwnedGrammar::MaybePrefixed(_) => first.to_owned(),
             OwnedGrammar::Prefixed(prefix) => format!("{prefix}{first}"),
-            OwnedGrammar::Fields { separator, name } => {
+            OwnedGrammar::Fields { separator, names } => {
                 let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
+                let name = names.first().map_or("", |name| &**name);
                 let items = fields.chain(signatures.iter().map(|signature| format!("{name}={signature}")));
                 items.collect::<Vec<_>>().join(&separator.to_string())
             }
+            OwnedGrammar::List { separator } => signatures.join(&separator.to_string()),
+            OwnedGrammar::TimeFirst { separator } => {
+                let time = fields.iter().map(|(_, value)| value.clone());
+                time.chain(signatures.iter().cloned()).collect::<Vec<_>>().join(&separator.to_string())
+            }
+            // Signers of such schemes are not built.
+            OwnedGrammar::Pairs { .. } | OwnedGrammar::Base64Json { .. } => String::new(),
             OwnedGrammar::Versions { prefix } => {
                 signatures.iter().map(|signature| format!("{prefix}{signature}")).collect::<Vec<_>>().join(" ")
             }

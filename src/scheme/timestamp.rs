@@ -18,6 +18,10 @@ pub enum TimestampFormat {
     UnixMillis,
     /// RFC 3339: `2021-07-25T10:00:00Z`, with or without a fraction, `Z` or an offset.
     Rfc3339,
+    /// `2021-07-25T10:00:00` without a zone, which means UTC.
+    Rfc3339NoZone,
+    /// Seconds in ten digits or milliseconds in thirteen, for providers that changed from one to the other.
+    UnixSecondsOrMillis,
     /// RFC 9110 section 5.6.7: `Sun, 25 Jul 2021 10:00:00 GMT`.
     HttpDate,
 }
@@ -29,6 +33,12 @@ impl TimestampFormat {
             Self::UnixSeconds => digits(text).map(UnixTime::from_secs),
             Self::UnixMillis => digits(text).map(UnixTime::from_millis),
             Self::Rfc3339 => rfc3339(text.as_bytes()),
+            Self::Rfc3339NoZone => rfc3339(&[text.as_bytes(), b"Z"].concat()),
+            Self::UnixSecondsOrMillis => match text.len() {
+                10 => digits(text).map(UnixTime::from_secs),
+                13 => digits(text).map(UnixTime::from_millis),
+                _ => None,
+            },
             Self::HttpDate => {
                 let time: SystemTime = httpdate::parse_http_date(text).ok()?;
                 // httpdate also reads the two obsolete formats; only one spelling is canonical.
@@ -42,6 +52,8 @@ impl TimestampFormat {
             Self::UnixSeconds => time.as_secs().to_string(),
             Self::UnixMillis => time.as_millis().to_string(),
             Self::Rfc3339 => write_rfc3339(time),
+            Self::Rfc3339NoZone => write_rfc3339(time).trim_end_matches('Z').to_owned(),
+            Self::UnixSecondsOrMillis => time.as_millis().to_string(),
             Self::HttpDate => httpdate::fmt_http_date(time.into()),
         }
     }
@@ -51,7 +63,8 @@ impl TimestampFormat {
         let now = match self {
             // A second has not passed before it is over: 300.9 s after a timestamp in seconds is still 300 s.
             Self::UnixSeconds | Self::HttpDate => now.floor_to_second(),
-            Self::UnixMillis | Self::Rfc3339 => now,
+            Self::UnixSecondsOrMillis if signed == signed.floor_to_second() => now.floor_to_second(),
+            Self::UnixMillis | Self::UnixSecondsOrMillis | Self::Rfc3339 | Self::Rfc3339NoZone => now,
         };
         if now.since(signed) > tolerance.past {
             Err(Rejection::Stale)

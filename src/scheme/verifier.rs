@@ -1,22 +1,22 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, request::Parts};
-use sha2::{Digest, Sha256};
+use http::{Method, Uri};
 
 use super::{
-    Algorithm, CheckedScheme, IntoScheme, TimestampFormat, Tolerance,
-    headers::Family,
-    json::find_any as find_in_json,
+    Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
     mac::Keyed,
-    message::Facts,
-    plan::{Candidates, MAX_TOLERANCE, Place, Plan, PublicUrl, Signed},
+    plan::{MAX_TOLERANCE, Plan, PublicUrl},
+    request::Parameters,
 };
+#[cfg(feature = "_public-key")]
+use super::plan::OwnedKeys;
+#[cfg(feature = "_public-key")]
+use crate::key::{KeySource, PublicKey};
 use crate::{
     ConfigError, Delivery, Rejection,
     clock::UnixTime,
-    delivery::{Claim, ClaimText, Identity, Proven, SignedAt, Text},
-    key::{IntoKeys, first_match},
+    key::{IntoKeys, Key, KeyRing, Material, Secret},
 };
 
 /// A scheme with its keys: judges requests. Cheap to clone.
@@ -26,12 +26,27 @@ use crate::{
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     scheme: CheckedScheme,
-    keys: Vec<Keyed>,
-    key_ids: Vec<Option<Arc<str>>>,
-    tolerance: Tolerance,
-    url: Option<PublicUrl>,
+    pub(super) keys: Keys,
+    pub(super) key_ids: Vec<Option<Arc<str>>>,
+    pub(super) tolerance: Tolerance,
+    pub(super) url: Option<PublicUrl>,
+    pub(super) parameters: Parameters,
+}
+
+/// Keys, made ready for what they verify.
+pub(super) enum Keys {
+    Macs(Vec<Keyed>),
+    /// For hashes of messages that hold the secret.
+    Secrets(Vec<Secret>),
+    #[cfg(feature = "_public-key")]
+    Public(Vec<PublicKey>),
+    /// For JSON Web Signatures.
+    #[cfg(feature = "jwt")]
+    Any(Vec<Material>),
+    #[cfg(feature = "_public-key")]
+    Elsewhere(Arc<dyn KeySource>),
 }
 
 /// Sets up a [`Verifier`] that needs more than keys.
@@ -53,6 +68,7 @@ pub struct VerifierBuilder {
     scheme: Result<CheckedScheme, ConfigError>,
     tolerance: Option<Tolerance>,
     url: Option<PublicUrl>,
+    parameters: Parameters,
 }
 
 impl VerifierBuilder {
@@ -82,17 +98,24 @@ impl VerifierBuilder {
         self
     }
 
+    /// What only you can know and the scheme needs: PayPal's `webhook-id`, the `audience` of a token. Each scheme says which.
+    pub fn parameter(mut self, name: &str, value: impl Into<Box<str>>) -> Self {
+        self.parameters.0.retain(|(known, _)| **known != *name);
+        self.parameters.0.push((name.into(), value.into()));
+        self
+    }
+
     /// A verifier with these keys.
     ///
     /// # Errors
     ///
-    /// When the scheme is ambiguous, the keys cannot be used, a setting makes no sense, or the scheme signs
-    /// the URL and no public one was given.
+    /// When the scheme is ambiguous, the keys cannot be used or are of another kind, a setting makes no sense, the scheme signs
+    /// the URL and no public one was given, a parameter is missing or empty, or this crate was built without the feature that the scheme needs.
     pub fn build(self, keys: impl IntoKeys) -> Result<Verifier, ConfigError> {
         let scheme = self.scheme?;
         let plan = &scheme.0;
         match &self.url {
-            None if plan.message.contains_url() => {
+            None if plan.signs_url() => {
                 return Err(ConfigError::MissingPublicUrl { scheme: plan.name.to_string() });
             }
             Some(url) => url.check()?,
@@ -106,15 +129,94 @@ impl VerifierBuilder {
         if tolerance.past.max(tolerance.future) > MAX_TOLERANCE {
             return Err(ConfigError::invalid("tolerance", format!("{tolerance:?}"), "more than a year judges nothing"));
         }
+        for name in plan.needed_parameters() {
+            if self.parameters.get(name).is_none_or(str::is_empty) {
+                return Err(ConfigError::MissingParameter { scheme: plan.name.to_string(), name: name.to_owned() });
+            }
+        }
+        if let Some(feature) = plan.algorithm.missing_feature() {
+            return Err(ConfigError::MissingFeature { what: format!("scheme `{}`", plan.name), feature });
+        }
         let ring = keys.into_keys(plan.secret_format)?;
         Ok(Verifier(Arc::new(Inner {
-            keys: ring.iter().map(|key| Keyed::new(plan.algorithm, key.secret())).collect(),
+            keys: Keys::new(plan, &ring)?,
             key_ids: ring.iter().map(|key| key.id().cloned()).collect(),
             tolerance,
             url: self.url,
+            parameters: self.parameters,
             scheme,
         })))
     }
+}
+
+impl Keys {
+    fn new(plan: &Plan, ring: &KeyRing) -> Result<Self, ConfigError> {
+        let wrong = |needed| ConfigError::WrongKind { scheme: plan.name.to_string(), needed };
+        let secret = |key: &Key| match key.material() {
+            Material::Secret(secret) => Ok(secret.clone()),
+            Material::Public(_) => Err(wrong("a secret, not a public key")),
+        };
+        let at = |index: usize, result: Result<_, ConfigError>| match ring.len() {
+            1 => result,
+            _ => result.map_err(|problem| problem.at_key(index)),
+        };
+        #[cfg(feature = "_public-key")]
+        if let Some(source) = ring.source() {
+            return match plan.keys {
+                OwnedKeys::Configured | OwnedKeys::X5c { .. } => Err(wrong("its keys configured: no request says where they are")),
+                _ => Ok(Self::Elsewhere(Arc::clone(source))),
+            };
+        }
+        if ring.source().is_some() {
+            return Err(wrong("its keys configured"));
+        }
+        if let Some(algorithm) = plan.algorithm.asymmetric() {
+            return public_keys(algorithm, ring, |index, fits| {
+                at(index, if fits { Ok(()) } else { Err(wrong("a public key of its own kind")) })
+            });
+        }
+        #[cfg(feature = "jwt")]
+        if let Some(jws) = &plan.jws {
+            let is_chain = matches!(plan.keys, OwnedKeys::X5c { .. });
+            for (index, key) in ring.iter().enumerate() {
+                at(index, super::verification::check_jws_key(key.material(), &jws.algorithms, is_chain).map_err(wrong))?;
+            }
+            return Ok(Self::Any(ring.iter().map(|key| key.material().clone()).collect()));
+        }
+        let secrets: Vec<Secret> = ring.iter().map(secret).collect::<Result<_, _>>()?;
+        if plan.algorithm.is_plain_hash() {
+            return Ok(Self::Secrets(secrets));
+        }
+        Ok(Self::Macs(secrets.iter().filter_map(|secret| Keyed::new(plan.algorithm, secret)).collect()))
+    }
+}
+
+#[cfg(feature = "_public-key")]
+fn public_keys(
+    algorithm: Asymmetric,
+    ring: &KeyRing,
+    check: impl Fn(usize, bool) -> Result<(), ConfigError>,
+) -> Result<Keys, ConfigError> {
+    let mut keys = Vec::new();
+    for (index, key) in ring.iter().enumerate() {
+        match key.material() {
+            Material::Public(key) => {
+                check(index, key.fits(algorithm))?;
+                keys.push(key.clone());
+            }
+            Material::Secret(_) => check(index, false)?,
+        }
+    }
+    Ok(Keys::Public(keys))
+}
+
+#[cfg(not(feature = "_public-key"))]
+fn public_keys(
+    _: Asymmetric,
+    _: &KeyRing,
+    check: impl Fn(usize, bool) -> Result<(), ConfigError>,
+) -> Result<Keys, ConfigError> {
+    check(0, false).map(|()| Keys::Secrets(Vec::new()))
 }
 
 impl PublicUrl {
@@ -138,39 +240,15 @@ impl PublicUrl {
     }
 }
 
-/// The head of a request, as far as signatures are concerned.
-#[derive(Clone, Copy)]
-pub struct Head<'r> {
-    /// The method.
-    pub method: &'r Method,
-    /// The target as it came: path and query, undecoded.
-    pub uri: &'r Uri,
-    /// The headers.
-    pub headers: &'r HeaderMap,
-}
-
-impl<'r> From<&'r Parts> for Head<'r> {
-    fn from(parts: &'r Parts) -> Self {
-        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
-    }
-}
-
-impl fmt::Debug for Head<'_> {
-    /// Names headers, but does not show them: one of them may be a token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, uri, headers } = self;
-        f.debug_struct("Head")
-            .field("method", method)
-            .field("path", &uri.path())
-            .field("headers", &headers.keys().collect::<Vec<_>>())
-            .finish()
-    }
-}
-
 impl Verifier {
     /// Sets up a verifier that needs more than keys.
     pub fn builder(scheme: impl IntoScheme) -> VerifierBuilder {
-        VerifierBuilder { scheme: scheme.into_checked(), tolerance: None, url: None }
+        VerifierBuilder {
+            scheme: scheme.into_checked(),
+            tolerance: None,
+            url: None,
+            parameters: Parameters::default(),
+        }
     }
 
     /// The name of the scheme.
@@ -206,19 +284,8 @@ impl Verifier {
     ///
     /// Why the request can be refused without its body.
     pub fn begin(&self, head: Head<'_>, now: UnixTime) -> Result<Verification, Rejection> {
-        let plan = self.plan();
         self.check_method(head.method)?;
-        let family = plan.family(head.headers)?;
-        let signature = plan.signature.text(head.headers, family)?.ok_or(Rejection::MissingSignature)?;
-        let candidates = plan.candidates(signature).ok_or(Rejection::UnusableSignature)?;
-        let facts = self.facts(head, family)?;
-        let signed_at = match (&plan.timestamp, facts.timestamp) {
-            (Some((_, format)), Some(text)) => Some(self.judge(text, *format, now)?),
-            _ => None,
-        };
-        let mut macs = Macs::new(&self.0.keys);
-        plan.message.write_start(facts, |part| macs.update(part))?;
-        Ok(Verification { verifier: self.clone(), macs, candidates, family, signed_at, now, hashed: 0 })
+        Verification::begin(self, head, now)
     }
 
     /// # Errors
@@ -231,190 +298,26 @@ impl Verifier {
         Err(Rejection::MethodNotAllowed { allow: self.plan().allow.clone() })
     }
 
-    fn plan(&self) -> &Plan {
+    /// For how long the provider may go on delivering what failed.
+    pub(crate) fn retried_for(&self) -> Duration {
+        self.plan().retried_for
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
         &self.0.scheme.0
     }
 
-    fn facts<'r>(&'r self, head: Head<'r>, family: Family) -> Result<Facts<'r>, Rejection> {
-        let plan = self.plan();
-        let timestamp = match &plan.timestamp {
-            None | Some((Place::Json(_), _)) => None,
-            Some((place, _)) => Some(plan.text_in_head(place, head, family)?.ok_or(Rejection::MissingTimestamp)?),
-        };
-        let id = match &plan.id {
-            Some(Signed { what: what @ (Place::Header(_) | Place::Field(_)), is_signed: true }) => {
-                let id = plan.text_in_head(what, head, family)?.ok_or(Rejection::MissingId)?;
-                if !plan.is_id(id) {
-                    return Err(Rejection::MalformedId);
-                }
-                Some(id)
-            }
-            _ => None,
-        };
-        Ok(Facts { head, family, timestamp, id, url: self.0.url.as_ref() })
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
     }
 
-    fn judge(&self, text: &str, format: TimestampFormat, now: UnixTime) -> Result<SignedAt, Rejection> {
-        let time = format.parse(text).ok_or(Rejection::MalformedTimestamp)?;
-        format.judge(time, now, self.0.tolerance)?;
-        Ok(SignedAt { time, format, tolerance: self.0.tolerance })
-    }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("provider", &self.provider())
-            .field("keys", &self.0.keys.len())
+            .field("keys", &self.0.key_ids.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Plan {
-    fn text_in_head<'r>(&self, place: &Place, head: Head<'r>, family: Family) -> Result<Option<&'r str>, Rejection> {
-        match place {
-            Place::Header(header) => header.text(head.headers, family),
-            Place::Field(name) => match self.signature.text(head.headers, family)? {
-                Some(signature) => self.field(signature, name),
-                None => Ok(None),
-            },
-            Place::Json(_) => Ok(None),
-        }
-    }
-
-    /// What a verified request says of itself.
-    fn claim(&self, place: Option<&Signed<Place>>, head: Head<'_>, family: Family, body: &Bytes) -> Claim {
-        let Some(Signed { what, is_signed }) = place else { return Claim::default() };
-        let text = match what {
-            // What is not signed may be nonsense without making the delivery so.
-            Place::Header(header) => header.value(head.headers, family).ok().flatten().cloned().map(ClaimText::Header),
-            Place::Field(_) => {
-                let text = self.text_in_head(what, head, family).ok().flatten();
-                text.map(|text| ClaimText::Text(Text::copy(text)))
-            }
-            Place::Json(pointers) => Some(ClaimText::in_body(body, pointers)),
-        };
-        Claim { text: text.unwrap_or_default(), is_signed: *is_signed }
-    }
-}
-
-/// A verification that has begun: it takes the body in chunks, then judges.
-#[must_use]
-pub struct Verification {
-    verifier: Verifier,
-    macs: Macs,
-    candidates: Candidates,
-    family: Family,
-    signed_at: Option<SignedAt>,
-    now: UnixTime,
-    hashed: usize,
-}
-
-/// One MAC for each key.
-enum Macs {
-    One(Keyed),
-    Several(Vec<Keyed>),
-}
-
-impl Macs {
-    fn new(keys: &[Keyed]) -> Self {
-        match keys {
-            [only] => Self::One(only.clone()),
-            keys => Self::Several(keys.to_vec()),
-        }
-    }
-
-    fn update(&mut self, data: &[u8]) {
-        match self {
-            Self::One(mac) => mac.update(data),
-            Self::Several(macs) => macs.iter_mut().for_each(|mac| mac.update(data)),
-        }
-    }
-
-    /// The key that made one of the candidates, and its tag. No key is left afterwards.
-    fn judge(&mut self, candidates: &Candidates) -> Option<(usize, [u8; 32])> {
-        let judge = |tags: &[crate::key::Tag]| {
-            let index = first_match(tags, candidates.as_slice())?;
-            let mut start = [0; 32];
-            start.copy_from_slice(&tags[index].as_bytes()[..32]);
-            Some((index, start))
-        };
-        match std::mem::replace(self, Self::Several(Vec::new())) {
-            Self::One(mac) => judge(&[mac.finish()]),
-            Self::Several(macs) => judge(&macs.into_iter().map(Keyed::finish).collect::<Vec<_>>()),
-        }
-    }
-}
-
-impl Verification {
-    /// Takes the next chunk of the body.
-    pub fn update(&mut self, chunk: &[u8]) {
-        self.hashed = self.hashed.saturating_add(chunk.len());
-        if self.verifier.plan().message.is_streamed() {
-            self.macs.update(chunk);
-        }
-    }
-
-    /// Judges, given the same head as before and the whole body, which must be the chunks put together.
-    ///
-    /// # Errors
-    ///
-    /// Why the request is not genuine.
-    pub fn finish(mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
-        self.judge(head, body)
-    }
-
-    /// As [`finish`](Self::finish), in place: the state is large, and need not be moved to be used up.
-    pub(crate) fn judge(&mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
-        if self.hashed != body.len() {
-            return Err(Rejection::Misconfigured { why: "the body is not the chunks that were verified" });
-        }
-        let verifier = &self.verifier;
-        let plan = verifier.plan();
-        let family = self.family;
-        if plan.message.has_end() {
-            let facts = verifier.facts(head, family)?;
-            plan.message.write_end(facts, body, |part| self.macs.update(part))?;
-        }
-        let (key_index, tag) = self.macs.judge(&self.candidates).ok_or(Rejection::SignatureMismatch)?;
-
-        let signed_at = match &plan.timestamp {
-            Some((Place::Json(pointers), format)) => {
-                let text = find_in_json(body, pointers).ok_or(Rejection::MissingTimestamp)?;
-                Some(verifier.judge(&text, *format, self.now)?)
-            }
-            _ => self.signed_at,
-        };
-        let mut id = plan.claim(plan.id.as_ref(), head, family, body);
-        // An empty id names nothing: all deliveries that have it would be the same.
-        if id.as_str().is_some_and(|text| text.is_empty() || !id.is_signed && !plan.is_id(text)) {
-            id = Claim::default();
-        }
-        let identity = if id.is_signed && id.as_str().is_some() {
-            Identity::SignedId
-        } else if plan.algorithm == Algorithm::Token {
-            // Whoever could change the id could change the body, so it is as good; and without it news would look like replays.
-            let text = id.as_str().unwrap_or_default();
-            let length = (text.len() as u64).to_be_bytes();
-            Identity::Digest(Sha256::new_with_prefix(length).chain_update(text).chain_update(body).finalize().into())
-        } else if plan.may_carry_several() {
-            // Which key matches depends on which signatures an attacker left in, and with it the tag.
-            let mut digest = Sha256::new();
-            plan.message.write(verifier.facts(head, family)?, body, |part| digest.update(part))?;
-            Identity::Digest(digest.finalize().into())
-        } else {
-            // The tag that we computed is a keyed digest of the signed bytes already.
-            Identity::Digest(tag)
-        };
-        Ok(Delivery::new(Proven {
-            provider: Arc::clone(&plan.name),
-            key_index,
-            key_id: verifier.0.key_ids.get(key_index).cloned().flatten(),
-            signed_at,
-            id,
-            event: plan.claim(plan.event.as_ref(), head, family, body),
-            identity,
-            repeats: plan.repeats,
-        }))
     }
 }

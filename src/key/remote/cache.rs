@@ -1,0 +1,281 @@
+//! What was found at URLs, for how long it counts, and what is being fetched right now. No I/O, no clock of its own.
+
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{
+    clock::UnixTime,
+    key::{FoundKey, KeyError, KeyForm},
+};
+
+/// A set is asked for an id that it does not hold this often at most: ids that strangers invent cost no fetches.
+/// Documents that say they must not be stored are kept for as long.
+const COOLDOWN: Duration = Duration::from_secs(60);
+
+const LONGEST_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long old keys go on being used when newer ones cannot be had.
+const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+const REMEMBER_REFUSALS: Duration = Duration::from_secs(60);
+const REMEMBER_FAILURES: Duration = Duration::from_secs(30);
+
+/// First fetches of URLs that requests choose: so many at a time, and so many a minute. Others than these are never kept waiting by them.
+const MAX_FLIGHTS: usize = 16;
+const FETCHES_PER_MINUTE: u32 = 120;
+
+/// Keys of two kinds of URLs, which never push each other out: those that schemes name, and those that requests choose.
+pub(super) struct Cache {
+    named: Entries,
+    chosen: Entries,
+    minute: (Duration, u32),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) url: Box<str>,
+    pub(super) form: KeyForm,
+}
+
+/// The keys at one place.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) keys: Arc<[FoundKey]>,
+    /// When the certificate that they come from is valid.
+    pub(super) valid: RangeInclusive<UnixTime>,
+}
+
+/// How a fetch ended.
+#[derive(Clone, Debug)]
+pub(super) struct Landed {
+    document: Option<Document>,
+    failure: Option<KeyError>,
+}
+
+pub(super) type Takeoff = watch::Sender<Option<Landed>>;
+pub(super) type Landing = watch::Receiver<Option<Landed>>;
+pub(super) type Answer = Result<Arc<[FoundKey]>, KeyError>;
+
+pub(super) enum Step {
+    /// It is known.
+    Answer(Answer),
+    /// It is known, but soon will have to be fetched again: whoever does it now lets nobody wait.
+    Renew(Answer, Takeoff),
+    /// Somebody else is fetching it.
+    Wait(Landing),
+    Fetch(Takeoff, Landing),
+}
+
+struct Entries {
+    max: usize,
+    entries: HashMap<Place, Entry>,
+    /// Counts queries, to tell which entry has not been used for longest.
+    queries: u64,
+}
+
+#[derive(Default)]
+struct Entry {
+    held: Option<Held>,
+    /// Why the last fetch failed, and how long that counts.
+    failed: Option<(KeyError, Duration)>,
+    flight: Option<Landing>,
+    asked_at: Duration,
+    used: u64,
+}
+
+struct Held {
+    document: Document,
+    renew_at: Duration,
+    stale_at: Duration,
+    useless_at: Duration,
+}
+
+impl Cache {
+    pub(super) fn new(max: usize) -> Self {
+        let half = (max / 2).max(1);
+        Self { named: Entries::new(half), chosen: Entries::new(half), minute: (Duration::ZERO, 0) }
+    }
+
+    #[cfg(feature = "x509")]
+    pub(super) fn max_entries(&self) -> usize {
+        self.named.max * 2
+    }
+
+    /// What to do for somebody who asks at `at`, on the monotonic clock.
+    pub(super) fn ask(&mut self, place: &Place, id: Option<&str>, now: UnixTime, at: Duration) -> Step {
+        let half = if is_chosen(place) { &mut self.chosen } else { &mut self.named };
+        half.queries += 1;
+        if let Some(entry) = half.entries.get_mut(place) {
+            entry.used = half.queries;
+            if let Some(step) = entry.ask(id, now, at) {
+                return step;
+            }
+        }
+        let unseen = half.entries.get(place).is_none_or(|entry| entry.held.is_none());
+        if unseen && is_chosen(place) {
+            let first_flights = half.entries.values().filter(|entry| entry.flight.is_some() && entry.held.is_none());
+            if at.saturating_sub(self.minute.0) >= Duration::from_secs(60) {
+                self.minute = (at, 0);
+            }
+            if first_flights.count() >= MAX_FLIGHTS || self.minute.1 >= FETCHES_PER_MINUTE {
+                return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
+            }
+        }
+        if !half.entries.contains_key(place) && !half.make_room() {
+            return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
+        }
+        if unseen && is_chosen(place) {
+            self.minute.1 += 1;
+        }
+        let queries = half.queries;
+        let entry = half.entries.entry(place.clone()).or_default();
+        entry.used = queries;
+        let (takeoff, landing) = entry.take_off(at);
+        Step::Fetch(takeoff, landing)
+    }
+
+    /// Writes down how a fetch ended, for those who wait and those who come.
+    pub(super) fn land(
+        &mut self,
+        place: &Place,
+        fetched: Result<(Document, Duration), KeyError>,
+        at: Duration,
+    ) -> Landed {
+        let half = if is_chosen(place) { &mut self.chosen } else { &mut self.named };
+        // Entries with a fetch under way are never dropped.
+        let entry = half.entries.entry(place.clone()).or_default();
+        entry.flight = None;
+        match fetched {
+            Ok((document, age)) => {
+                let age = age.clamp(COOLDOWN, LONGEST_AGE);
+                entry.failed = None;
+                entry.held = Some(Held {
+                    document,
+                    renew_at: at.saturating_add(age / 5 * 4),
+                    stale_at: at.saturating_add(age),
+                    useless_at: at.saturating_add(age).saturating_add(GRACE),
+                });
+            }
+            Err(failure) => {
+                let memory = match failure {
+                    KeyError::Unavailable { .. } => REMEMBER_FAILURES,
+                    // It was withdrawn, or replaced by something that does not hold.
+                    _ => {
+                        entry.held = None;
+                        REMEMBER_REFUSALS
+                    }
+                };
+                entry.failed = Some((failure, at.saturating_add(memory)));
+            }
+        }
+        Landed {
+            document: entry.held(at).map(|held| held.document.clone()),
+            failure: entry.failed.as_ref().map(|(failure, _)| failure.clone()),
+        }
+    }
+}
+
+/// Whether a stranger can make any number of such places.
+fn is_chosen(place: &Place) -> bool {
+    match place.form {
+        KeyForm::JwkSet => false,
+        KeyForm::Pem | KeyForm::Certificate { .. } => true,
+    }
+}
+
+impl Entries {
+    fn new(max: usize) -> Self {
+        Self { max, entries: HashMap::new(), queries: 0 }
+    }
+
+    /// Drops the entry that is missed least, if there are as many as there may be: one without keys, or else the one unused for longest.
+    fn make_room(&mut self) -> bool {
+        if self.entries.len() < self.max {
+            return true;
+        }
+        let idle = self.entries.iter().filter(|(_, entry)| entry.flight.is_none());
+        let Some(place) =
+            idle.min_by_key(|(_, entry)| (entry.held.is_some(), entry.used)).map(|(place, _)| place.clone())
+        else {
+            return false;
+        };
+        self.entries.remove(&place).is_some()
+    }
+}
+
+impl Entry {
+    /// What to do, or nothing if it must be fetched and nobody does.
+    fn ask(&mut self, id: Option<&str>, now: UnixTime, at: Duration) -> Option<Step> {
+        let failing = self.failed.as_ref().is_some_and(|(_, until)| at < *until);
+        let held = self.held(at);
+        let answer = held.map(|held| held.document.answer(id, now));
+        let must_fetch = match (&answer, held) {
+            (Some(Ok(_)), Some(held)) => at >= held.stale_at,
+            // A key that is not there may be new.
+            (Some(Err(_)), Some(held)) => {
+                self.flight.is_some() || at >= held.stale_at || at.saturating_sub(self.asked_at) >= COOLDOWN
+            }
+            _ => true,
+        };
+        if must_fetch {
+            if let Some(flight) = &self.flight {
+                return Some(Step::Wait(flight.clone()));
+            }
+            if !failing {
+                return None;
+            }
+        }
+        let renew = answer.as_ref().is_some_and(Result::is_ok)
+            && held.is_some_and(|held| at >= held.renew_at)
+            && self.flight.is_none()
+            && !failing;
+        let answer = settle(answer, self.failed.as_ref().map(|(failure, _)| failure));
+        Some(if renew { Step::Renew(answer, self.take_off(at).0) } else { Step::Answer(answer) })
+    }
+
+    fn take_off(&mut self, at: Duration) -> (Takeoff, Landing) {
+        let (takeoff, landing) = watch::channel(None);
+        self.flight = Some(landing.clone());
+        self.asked_at = at;
+        (takeoff, landing)
+    }
+
+    fn held(&self, at: Duration) -> Option<&Held> {
+        self.held.as_ref().filter(|held| at < held.useless_at)
+    }
+}
+
+impl Document {
+    /// The keys that may belong to the id.
+    fn answer(&self, id: Option<&str>, now: UnixTime) -> Answer {
+        if !self.valid.contains(&now.floor_to_second()) {
+            return Err(KeyError::Untrusted { why: "the certificate is not valid now" });
+        }
+        let Some(id) = id else { return Ok(Arc::clone(&self.keys)) };
+        if self.keys.iter().all(|found| found.id.as_deref() == Some(id)) {
+            return Ok(Arc::clone(&self.keys));
+        }
+        // Keys without a name may be the one that is meant, unless another has the name.
+        let with_name = |name| self.keys.iter().filter(move |found| found.id.as_deref() == name);
+        let name = with_name(Some(id)).next().map(|_| id);
+        let keys: Arc<[_]> = with_name(name).cloned().collect();
+        if keys.is_empty() { Err(KeyError::Unknown) } else { Ok(keys) }
+    }
+}
+
+impl Landed {
+    pub(super) fn answer(&self, id: Option<&str>, now: UnixTime) -> Answer {
+        settle(self.document.as_ref().map(|document| document.answer(id, now)), self.failure.as_ref())
+    }
+}
+
+/// What is known counts; where it has no answer, nobody can say whether the last fetch would have had one, if it failed.
+fn settle(known: Option<Answer>, failure: Option<&KeyError>) -> Answer {
+    match (known, failure) {
+        (Some(Ok(keys)), _) => Ok(keys),
+        (_, Some(failure)) => Err(failure.clone()),
+        (Some(Err(error)), None) => Err(error),
+        (None, None) => Err(KeyError::Unavailable { why: "nothing was fetched" }),
+    }
+}

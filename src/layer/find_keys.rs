@@ -1,0 +1,122 @@
+//! Finds the keys of a request that are not configured, before or after its body.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http_body::Body;
+
+use crate::{
+    Rejection,
+    body::{Buffered, ReadBody},
+    key::{FoundKey, KeyError, KeyFuture},
+    scheme::{Head, Verification},
+};
+
+/// Where the search stands.
+///
+/// What the head alone tells is asked before the body is read: a key that is not known is reason enough not to read it.
+pub(super) enum FindKeys {
+    /// There is nothing to find, or it was found.
+    Done,
+    /// The key is being found, and the body comes after it.
+    BeforeBody(Patient),
+    /// Only the body tells which key it is.
+    AfterBody,
+    /// The body is there.
+    WithBody(Buffered, Patient),
+}
+
+/// An answer that is not waited for longer than this.
+pub(super) struct Patient {
+    answer: KeyFuture,
+    deadline: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl FindKeys {
+    pub(super) fn of_head(verification: &Verification, head: Head<'_>) -> Result<Self, Rejection> {
+        if verification.source().is_none() {
+            return Ok(Self::Done);
+        }
+        Ok(match Patient::ask(verification, head, None)? {
+            Some(asked) => Self::BeforeBody(asked),
+            None => Self::AfterBody,
+        })
+    }
+
+    /// Finds the keys and reads the body.
+    pub(super) fn poll<B: Body>(
+        &mut self,
+        verification: &mut Verification,
+        head: Head<'_>,
+        mut read: Pin<&mut ReadBody<B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Buffered, Rejection>> {
+        loop {
+            match self {
+                Self::BeforeBody(asked) => {
+                    match ready!(asked.poll(cx)) {
+                        Ok(keys) => verification.supply(keys),
+                        Err(error) => return Poll::Ready(Err(error.into())),
+                    }
+                    *self = Self::Done;
+                }
+                Self::Done => return read.poll_read(cx, |chunk| verification.update(chunk)),
+                Self::AfterBody => {
+                    let body = match ready!(read.as_mut().poll_read(cx, |chunk| verification.update(chunk))) {
+                        Ok(body) => body,
+                        Err(rejection) => return Poll::Ready(Err(rejection)),
+                    };
+                    match Patient::ask(verification, head, Some(&body)) {
+                        Ok(Some(asked)) => *self = Self::WithBody(body, asked),
+                        Ok(None) => return Poll::Ready(Ok(body)),
+                        Err(rejection) => return Poll::Ready(Err(rejection)),
+                    }
+                }
+                Self::WithBody(_, asked) => {
+                    let answer = ready!(asked.poll(cx));
+                    let Self::WithBody(body, _) = std::mem::replace(self, Self::Done) else { continue };
+                    return Poll::Ready(match answer {
+                        Ok(keys) => {
+                            verification.supply(keys);
+                            Ok(body)
+                        }
+                        Err(error) => Err(error.into()),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Patient {
+    /// Sources should give up sooner by themselves, but a request must not wait for ever for one that does not.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn ask(verification: &Verification, head: Head<'_>, body: Option<&Buffered>) -> Result<Option<Self>, Rejection> {
+        let Some(source) = verification.source() else { return Ok(None) };
+        let query = verification.key_query(head, body.map(Buffered::bytes))?;
+        Ok(query.map(|query| Self {
+            answer: source.keys(query, verification.now()),
+            deadline: Box::pin(tokio::time::sleep(Self::PATIENCE)),
+        }))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arc<[FoundKey]>, KeyError>> {
+        if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        ready!(self.deadline.as_mut().poll(cx));
+        Poll::Ready(Err(KeyError::Unavailable { why: "the source of keys does not answer" }))
+    }
+}
+
+impl fmt::Debug for FindKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FindKeys")
+    }
+}

@@ -1,0 +1,176 @@
+//! Every provider of the catalogue against vectors from outside, and against everything an attacker changes.
+//!
+//! `CATALOGUE_ONLY=stripe,slack` looks at these alone.
+
+mod keys;
+mod mutations;
+mod properties;
+mod vectors;
+
+use std::collections::BTreeSet;
+
+use http::HeaderValue;
+use tower_webhook::{
+    Rejection,
+    clock::UnixTime,
+    provider,
+    scheme::{Grammar, Scheme, Source},
+};
+
+use vectors::{Request, catalogue};
+
+/// Providers of which less than two valid vectors could be had from outside, and why.
+const ONE_VALID: &[(&str, &str)] = &[];
+
+/// Providers whose vectors hold no refused request, and why.
+const NONE_INVALID: &[(&str, &str)] = &[];
+
+/// Providers whose vectors hold no body beyond ASCII, and why.
+const ASCII_ONLY: &[(&str, &str)] = &[];
+
+#[test]
+fn every_vector_gets_the_verdict_of_its_source() {
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors {
+            let label = format!("{}: {}", scheme.name, vector.name);
+            match (vector.verify(scheme), vector.expect.as_str()) {
+                (Ok(delivery), "valid") => {
+                    assert_eq!(delivery.id(), vector.id.as_deref(), "{label}");
+                    if vector.event.is_some() {
+                        assert_eq!(delivery.event(), vector.event.as_deref(), "{label}");
+                    }
+                    assert_eq!(delivery.provider(), scheme.name);
+                }
+                (Err(rejection), expected) => {
+                    assert_ne!(expected, "valid", "{label}: {rejection}");
+                    assert!(rejection.status().is_client_error(), "{label}: {rejection}");
+                }
+                (Ok(_), expected) => panic!("{label}: accepted, but {expected}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_provider_is_proven_by_somebody_else() {
+    let is_among = |list: &[(&str, &str)], name| list.iter().any(|(known, _)| *known == name);
+    for (scheme, vectors) in catalogue() {
+        let valid = vectors.iter().filter(|vector| vector.expect == "valid").count();
+        let wanted = if is_among(ONE_VALID, scheme.name) { 1 } else { 2 };
+        assert!(valid >= wanted, "{} has {valid} valid vectors", scheme.name);
+        let has_invalid = vectors.iter().any(|vector| vector.expect != "valid");
+        assert!(has_invalid || is_among(NONE_INVALID, scheme.name), "{} has no invalid vector", scheme.name);
+        let has_other = vectors.iter().any(|vector| !vector.body.is_ascii());
+        assert!(has_other || is_among(ASCII_ONLY, scheme.name), "{} has no body beyond ASCII", scheme.name);
+        for vector in &vectors {
+            assert!(["published", "official-code", "computed"].contains(&&*vector.origin), "{}", vector.name);
+            assert!(!vector.source.is_empty(), "{}: {} names no source", scheme.name, vector.name);
+        }
+    }
+}
+
+#[test]
+fn our_signer_makes_what_the_source_made() {
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors.iter().filter(|vector| vector.expect == "valid") {
+            let Ok(delivery) = vector.verify(scheme) else { continue };
+            let Some(signed) = vector.sign(scheme, delivery.signed_at().unwrap_or(UnixTime::from_secs(0))) else {
+                continue;
+            };
+            let theirs = vector.headers();
+            for (name, value) in &signed {
+                let is_list = matches!(
+                    scheme.signature.grammar,
+                    Grammar::Fields { .. } | Grammar::AnyField { .. } | Grammar::Versions { .. } | Grammar::TimeFirst { .. }
+                ) || !scheme.signature.others.is_empty();
+                let family = theirs.get(name).or_else(|| theirs.get(vectors::other_family(scheme, name)));
+                let Some(theirs) = family else { panic!("{}: no {name} in {}", scheme.name, vector.name) };
+                // Fractions of a second are the sender's choice, and lists may hold more than our signature.
+                let is_date = scheme.timestamp.is_some_and(|time| time.source == Source::Header(name.as_str()));
+                if !is_list && !is_date && !vectors::has_free_time(scheme) && !vectors::has_free_spelling(scheme) {
+                    assert_eq!(value, theirs, "{}: {name} of {}", scheme.name, vector.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_changed_is_refused() {
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors.iter().filter(|vector| vector.expect == "valid") {
+            let verifier = vector.verifier(scheme);
+            let genuine = vector.request();
+            assert!(genuine.verify(&verifier).is_ok(), "{}: {}", scheme.name, vector.name);
+            for (change, request, expected) in mutations::tampered(scheme, vector, &genuine) {
+                let label = format!("{}: {}: {change}", scheme.name, vector.name);
+                let rejection = request.verify(&verifier).err().unwrap_or_else(|| panic!("{label}: accepted"));
+                assert!(expected.contains(&rejection.status()), "{label}: {rejection}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_key_verifies_nothing() {
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors.iter().filter(|vector| vector.expect == "valid") {
+            let rejection = vector.request().verify(&vector.with_other_key(scheme)).unwrap_err();
+            let expected = [Rejection::SignatureMismatch, Rejection::WrongAlgorithm];
+            let is_untrusted = matches!(rejection, Rejection::UntrustedKey { .. });
+            assert!(expected.contains(&rejection) || is_untrusted, "{}: {}: {rejection}", scheme.name, vector.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_token_vouches_for_is_told_apart_by_id_and_body() {
+    let Some((scheme, vectors)) = catalogue().into_iter().find(|(scheme, _)| scheme.name == "gitlab-token") else {
+        return;
+    };
+    let vector = vectors.iter().find(|vector| vector.expect == "valid").unwrap();
+    let key = |id: &'static str, body: &'static str| {
+        let mut request = Request { body: body.into(), ..vector.request() };
+        request.headers.insert("idempotency-key", HeaderValue::from_static(id));
+        request.verify(&vector.verifier(scheme)).unwrap().replay_key().unwrap()
+    };
+    assert_eq!(key("a", "tag pushed"), key("a", "tag pushed"));
+    assert_ne!(key("a", "tag pushed"), key("b", "tag pushed"), "the tag was deleted and pushed again");
+    assert_ne!(key("a", "tag pushed"), key("a", "tag deleted"));
+}
+
+#[test]
+fn unsigned_times_do_not_count() {
+    let signed: BTreeSet<_> =
+        provider::ALL.iter().filter(|scheme| scheme.timestamp.is_some()).map(|scheme| scheme.name).collect();
+    let expected = [
+        "gitlab-signing-token",
+        "hubspot-v3",
+        "linear",
+        "paddle-billing",
+        "slack",
+        "standard-webhooks",
+        "stripe",
+        "svix",
+        "twitch",
+        "zendesk",
+        "zoom",
+    ];
+    assert_eq!(signed, expected.into());
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors {
+            let says_now = vector.now.is_some();
+            let judges_time = scheme.timestamp.is_some() || scheme.jws.is_some();
+            assert!(!says_now || judges_time, "{}: {} is judged at a time that nobody signed", scheme.name, vector.name);
+        }
+    }
+}
+
+#[test]
+fn whoever_is_in_the_catalogue_has_a_profile() {
+    for Scheme { name, profile, .. } in provider::ALL {
+        assert!(!profile.title.is_empty(), "{name} has no title");
+        assert!(profile.documentation.starts_with("https://"), "{name} has no documentation");
+        assert!(profile.addresses.is_none_or(|url| url.starts_with("https://")), "{name}");
+    }
+}

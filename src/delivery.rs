@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::UnixTime,
-    scheme::{Pointer, Repeats, RetryOn, TimestampFormat, Tolerance, find_in_json, header_text},
+    scheme::{Pointer, Repeats, Retries, TimestampFormat, Tolerance, find_in_json, header_text},
     store::ReplayKey,
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct Proven {
     pub(crate) event: Claim,
     pub(crate) identity: Identity,
     pub(crate) repeats: Repeats,
-    pub(crate) retry_on: RetryOn,
+    pub(crate) retries: Retries,
 }
 
 /// A signed time, and what it takes to judge it again.
@@ -140,9 +140,9 @@ impl Delivery {
         self.0.signed_at
     }
 
-    /// Which answers the sender takes as a reason to deliver again.
-    pub(crate) fn retry_on(&self) -> RetryOn {
-        self.0.retry_on
+    /// What the sender does when a delivery fails.
+    pub(crate) fn retries(&self) -> Retries {
+        self.0.retries
     }
 
     /// The name of the scheme that the request was verified by.

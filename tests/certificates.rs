@@ -33,7 +33,7 @@ type Ca = CertifiedIssuer<'static, KeyPair>;
 #[tokio::test]
 async fn a_certificate_holds_for_its_time_name_and_purpose() {
     let ca = authority("somebody");
-    let cases: [(&str, fn(&mut CertificateParams), &str); 19] = [
+    let cases: [(&str, fn(&mut CertificateParams), &str); 20] = [
         ("as it should be", |_| {}, "holds"),
         ("from this second on", |it| it.not_before = date_time_ymd(2027, 1, 15) + secs(8 * 3600), "holds"),
         ("until this second", |it| it.not_after = date_time_ymd(2027, 1, 15) + secs(8 * 3600), "holds"),
@@ -53,6 +53,7 @@ async fn a_certificate_holds_for_its_time_name_and_purpose() {
         ("the name among others", |it| it.subject_alt_names = names(&["a.test", "SNS.provider.test"]), "holds"),
         ("a common name", |it| common_name(it, NAME), "holds"),
         ("another common name", |it| common_name(it, "other.provider.test"), "it is for another name"),
+        ("two common names", two_common_names, "it is for another name"),
         ("no name at all", |it| common_name(it, ""), "it is for another name"),
         (
             "for encryption",
@@ -288,6 +289,12 @@ fn common_name(params: &mut CertificateParams, name: &str) {
         params.distinguished_name.push(DnType::CommonName, name);
     }
     params.distinguished_name.push(DnType::OrganizationName, "provider");
+}
+
+/// The right one first: which of them counts is for nobody to guess.
+fn two_common_names(params: &mut CertificateParams) {
+    common_name(params, NAME);
+    params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "other.provider.test");
 }
 
 fn secs(secs: u64) -> std::time::Duration {

@@ -124,8 +124,10 @@ async fn failures_are_remembered_and_then_forgotten() {
         (Trouble::Panics, KeyForm::JwkSet, "unavailable", 30),
     ] {
         let (host, keys, clock) = host();
+        let document = if form == KeyForm::Pem { pem(1) } else { set(&["a"]) };
+        host.answers(200, &document);
         host.fails(trouble);
-        let query = KeyQuery::new("https://keys.test/k", Some("a"), form.clone());
+        let query = KeyQuery::new("https://keys.test/k", Some("a"), form);
         for _ in 0..3 {
             assert_eq!(outcome(&keys, query.clone()).await, expected, "{trouble:?}");
         }
@@ -133,7 +135,7 @@ async fn failures_are_remembered_and_then_forgotten() {
         assert_eq!(outcome(&keys, query.clone()).await, expected, "{trouble:?}");
         assert_eq!(host.attempts(), 1, "{trouble:?}");
         clock.advance(secs(1));
-        host.answers(200, if form == KeyForm::Pem { pem(1) } else { set(&["a"]) });
+        host.answers(200, document);
         assert_eq!(ids(&keys, query).await, ["a"], "{trouble:?}");
         assert_eq!(host.attempts(), 2, "{trouble:?}");
     }

@@ -33,6 +33,8 @@ pub enum SecretFormat {
     Hex,
     /// `whsec_` and base64, as Standard Webhooks writes secrets; the prefix may be missing.
     Whsec,
+    /// The text itself, even where it looks like an asymmetric key (`whsk_…`), as PayMongo's secrets do.
+    AnyText,
     /// SHA-1 of the text, as Braintree derives keys from secrets.
     Sha1OfText,
     /// No secret but a [`PublicKey`], or a JSON Web Key Set.
@@ -147,6 +149,8 @@ impl Secret {
             SecretFormat::Base64 => Self::base64(text),
             SecretFormat::Hex => Self::hex(text),
             SecretFormat::Whsec => Self::whsec(text),
+            SecretFormat::AnyText if text.starts_with("whsk_") && text.trim() == text => Self::raw(text),
+            SecretFormat::AnyText => Self::text(text),
             SecretFormat::Sha1OfText => Self::raw(sha1::Sha1::digest(plausible(text)?).to_vec()),
             SecretFormat::PublicKey => Err(ConfigError::MalformedSecret { expected: "a public key, which is no secret" }),
         }

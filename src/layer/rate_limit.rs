@@ -142,7 +142,7 @@ impl<B: VerifiedBody> RateLimitBy<B> for BySender {
 
     /// Some providers give up after any client error, 429 among them: their deliveries would be lost.
     fn refusal(&self, request: &Request<B>, retry_after: Duration) -> Rejection {
-        match request.body().delivery().retry_on().gives_up_when_rate_limited() {
+        match request.body().delivery().retries().on.gives_up_when_rate_limited() {
             true => Rejection::Throttled { retry_after },
             false => Rejection::RateLimited { retry_after },
         }

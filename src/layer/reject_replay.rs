@@ -28,7 +28,7 @@ use crate::{
 /// answered `503` with `Retry-After`.
 ///
 /// What is the same delivery is said by [`Delivery::replay_key`]. Where the signature covers neither id nor time, the
-/// same bytes are accepted for ever, and this layer knows them only for its retention (three days by default): later, a replay
+/// same bytes are accepted for ever, and this layer knows them only for its retention (three days or more by default): later, a replay
 /// is handled.
 ///
 /// A store that several endpoints share must be told them apart with [`scope`](Self::scope), or an event that goes to two of
@@ -93,8 +93,8 @@ impl<N: NonceStore> RejectReplayLayer<N> {
         self
     }
 
-    /// How long handled deliveries are remembered. By default as long as their signed time is accepted, and three days if
-    /// there is none; never shorter than it is accepted.
+    /// How long handled deliveries are remembered. By default as long as their signed time is accepted; if there is none, as long as the provider
+    /// [tries again](crate::scheme::Retries), but three days at least and seven at most. Never shorter than it is accepted.
     ///
     /// Providers that sign retries anew, under the same id, may send one hours after an answer of ours got lost (Stripe: up to three days). It
     /// is recognised if it is remembered as long, in a store with room for that many deliveries.
@@ -224,6 +224,9 @@ where
 /// How long a request waits for the store, which should give up sooner by itself: to reserve, and then it is refused; to commit, and
 /// then it is answered while the commit goes on.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Memory costs room in the store, so nobody gets more of it than this without asking.
+const MAX_DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pin_project! {
     /// The future of [`RejectReplay`].
@@ -358,6 +361,7 @@ struct Reservation<N: NonceStore> {
     token: Token,
     /// How long the delivery is accepted.
     window: Option<Duration>,
+    retried_for: Duration,
     is_ours: bool,
 }
 
@@ -368,6 +372,7 @@ impl<N: NonceStore> Reservation<N> {
             key: key.scoped(&config.scope),
             token: Token::unique(),
             window: delivery.window(),
+            retried_for: delivery.retries().lasting,
             is_ours: true,
         }
     }
@@ -393,7 +398,11 @@ impl<N: NonceStore> Reservation<N> {
         self.is_ours = false;
         // A replay may be found fresh at the last moment, and then wait for the store.
         let accepted = self.window.map_or(Duration::ZERO, |window| window.saturating_add(STORE_PATIENCE));
-        let default = if self.window.is_some() { accepted } else { RejectReplayLayer::<N>::DEFAULT_RETENTION };
+        let default = match self.window {
+            Some(_) => accepted,
+            // A try of the last hour, after an answer of ours got lost, is still the same delivery.
+            None => self.retried_for.clamp(RejectReplayLayer::<N>::DEFAULT_RETENTION, MAX_DEFAULT_RETENTION),
+        };
         let retention = config.retention.unwrap_or(default).max(accepted).max(Duration::from_secs(1));
         let mut asked = self.store.commit(self.key, self.token, retention);
         match poll_once(&mut asked) {

@@ -7,19 +7,20 @@ use super::{
 use crate::{
     key::SecretFormat,
     scheme::{
-        Algorithm, Claim, Encoding, Expected, Host, Jws, JwsAlgorithm, Keys, Part, Profile, RetryOn, Scheme, Signature,
-        Source, Timestamp,
+        Algorithm, Alternate, Claim, Encoding, Expected, Host, Jws, JwsAlgorithm, Keys, Part, Profile, RetryOn, Scheme,
+        Signature, Source, Timestamp,
     },
 };
 
 /// Amazon SNS: `Signature` in the JSON body, RSA with SHA-256 of the message's members (`SignatureVersion` 2).
 ///
-/// Set the topic's attribute `SignatureVersion` to 2, and configure your topics as parameter `topic-arn`, several between commas:
-/// anybody with an account can have Amazon sign messages of an own topic. The key is that of the certificate at
-/// `SigningCertURL`. Message attributes are not signed, nor is anything with raw message delivery.
+/// Set the topic's attribute `SignatureVersion` to 2, and configure your topics as parameter `topic-arn`, several
+/// between commas: anybody with an account can have Amazon sign messages of an own topic. The key is that of the
+/// certificate at `SigningCertURL`. Message attributes are not signed, nor is anything with raw message delivery.
 ///
-/// A `SubscriptionConfirmation` is a delivery too: confirm it by its token, and open its `SubscribeURL` only if the host is Amazon's.
-/// The time in a message is that of its publication and stays on retries. Amazon retries by the subscription's delivery policy.
+/// A `SubscriptionConfirmation` is a delivery too: confirm it by its token, and open its `SubscribeURL` only if the
+/// host is Amazon's. The time in a message is that of its publication and stays on retries. Amazon retries by the
+/// subscription's delivery policy.
 ///
 /// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 pub const AWS_SNS: Scheme<'static> = Scheme {
@@ -65,8 +66,9 @@ pub const AZURE_DEVOPS: Scheme<'static> = Scheme {
 
 /// Azure Event Grid with a secret in the URL: `?code=…` is the secret itself, and nothing is signed.
 ///
-/// The secret is in the endpoint that you give to Event Grid; it never shows the query again. The body is a list of events, so the request has
-/// no id; the event is `aeg-event-type`, such as `Notification`. After 400, 401, 403 and 413 Event Grid drops events for good.
+/// The secret is in the endpoint that you give to Event Grid; it never shows the query again. The body is a list of
+/// events, so the request has no id; the event is `aeg-event-type`, such as `Notification`. After 400, 401, 403 and 413
+/// Event Grid drops events for good.
 ///
 /// Source: <https://learn.microsoft.com/azure/event-grid/security-authentication#using-client-secret-as-a-query-parameter>
 pub const AZURE_EVENT_GRID_QUERY_TOKEN: Scheme<'static> = Scheme {
@@ -80,9 +82,10 @@ pub const AZURE_EVENT_GRID_QUERY_TOKEN: Scheme<'static> = Scheme {
 
 /// Azure Event Grid with Microsoft Entra ID: a token for your application (RS256); the body is not signed.
 ///
-/// Parameters: `audience` is the application's id or URI as the token has it, `issuer` is `https://sts.windows.net/TENANT/`, or
-/// `https://login.microsoftonline.com/TENANT/v2.0` if the application's manifest asks for tokens of version 2. That the token was issued to
-/// Event Grid is checked. As to ids, events and retries, see [`AZURE_EVENT_GRID_QUERY_TOKEN`].
+/// Parameters: `audience` is the application's id or URI as the token has it, `issuer` is
+/// `https://sts.windows.net/TENANT/`, or `https://login.microsoftonline.com/TENANT/v2.0` if the application's manifest
+/// asks for tokens of version 2. That the token was issued to Event Grid is checked. As to ids, events and retries, see
+/// [`AZURE_EVENT_GRID_QUERY_TOKEN`].
 ///
 /// Source: <https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery>
 pub const AZURE_EVENT_GRID: Scheme<'static> = Scheme {
@@ -111,9 +114,9 @@ const EVENT_GRID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
 
 /// Google Cloud Pub/Sub push: a token of the subscription's service account (RS256); the body is not signed.
 ///
-/// Parameters: `audience` as the subscription has it, and `email` of the service account: anybody can get tokens for your
-/// audience. Tokens serve for many deliveries, up to an hour. The message id is not signed. Messages may have 10 MB,
-/// and come in base64.
+/// Parameters: `audience` as the subscription has it, and `email` of the service account: anybody can get tokens for
+/// your audience. Tokens serve for many deliveries, up to an hour. The message id is not signed. Messages may have 10
+/// MB, and come in base64.
 ///
 /// Source: <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
 pub const GOOGLE_PUBSUB_PUSH: Scheme<'static> = Scheme {
@@ -158,10 +161,10 @@ pub const GOOGLE_PLAY_RTDN: Scheme<'static> = Scheme {
 
 /// Apple's App Store Server Notifications, version 2: `signedPayload` in the body, a JSON Web Signature (ES256).
 ///
-/// The key to configure is Apple's root certificate (Apple Root CA - G3); the certificates in the token must lead to it. Parameters:
-/// `bundle-id` of your app, and optionally `app-apple-id` and `environment` (`Production`, `Sandbox`; notifications of external purchases do
-/// not say which, and are refused if it is configured). Transactions within the payload are signed in the same way again,
-/// which is not checked here.
+/// The key to configure is Apple's root certificate (Apple Root CA - G3); the certificates in the token must lead to
+/// it. Parameters: `bundle-id` of your app, and optionally `app-apple-id` and `environment` (`Production`, `Sandbox`;
+/// notifications of external purchases do not say which, and are refused if it is configured). Transactions within the
+/// payload are signed in the same way again, which is not checked here.
 ///
 /// Source: <https://developer.apple.com/documentation/appstoreservernotifications>
 pub const APPLE_APP_STORE: Scheme<'static> = Scheme {
@@ -170,9 +173,9 @@ pub const APPLE_APP_STORE: Scheme<'static> = Scheme {
     jws: Some(Jws {
         algorithms: &[JwsAlgorithm::Es256],
         claims: &[
-            Claim { at: &["/data/bundleId", "/summary/bundleId", "/externalPurchaseToken/bundleId", "/appData/bundleId"], expected: Expected::Parameter("bundle-id") },
-            Claim { at: &["/data/appAppleId", "/summary/appAppleId", "/externalPurchaseToken/appAppleId", "/appData/appAppleId"], expected: Expected::OptionalParameter("app-apple-id") },
-            Claim { at: &["/data/environment", "/summary/environment", "/appData/environment"], expected: Expected::OptionalParameter("environment") },
+            Claim { at: APPLE_BUNDLE, expected: Expected::Parameter("bundle-id") },
+            Claim { at: APPLE_APP, expected: Expected::OptionalParameter("app-apple-id") },
+            Claim { at: APPLE_ENVIRONMENT, expected: Expected::OptionalParameter("environment") },
         ],
         ..Jws::NEW
     }),
@@ -187,12 +190,19 @@ pub const APPLE_APP_STORE: Scheme<'static> = Scheme {
     ..Scheme::JWS
 };
 
+// Each kind of notification has its own object.
+const APPLE_BUNDLE: &[&str] =
+    &["/data/bundleId", "/summary/bundleId", "/externalPurchaseToken/bundleId", "/appData/bundleId"];
+const APPLE_APP: &[&str] =
+    &["/data/appAppleId", "/summary/appAppleId", "/externalPurchaseToken/appAppleId", "/appData/appAppleId"];
+const APPLE_ENVIRONMENT: &[&str] = &["/data/environment", "/summary/environment", "/appData/environment"];
+
 /// Microsoft Graph: `clientState` of the notifications in the body is the secret itself, and nothing is signed.
 ///
-/// One request may hold notifications of several subscriptions: give those of one endpoint the same `clientState`, since every
-/// notification must have it. So the request has neither one id nor one type. The tokens of notifications with resource data
-/// (`validationTokens`) are not checked here. The handshake when a subscription is made (`?validationToken=…`) wants its token
-/// echoed.
+/// One request may hold notifications of several subscriptions: give those of one endpoint the same `clientState`,
+/// since every notification must have it. So the request has neither one id nor one type. The tokens of notifications
+/// with resource data (`validationTokens`) are not checked here. The handshake when a subscription is made
+/// (`?validationToken=…`) wants its token echoed.
 ///
 /// Source: <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 pub const MICROSOFT_GRAPH: Scheme<'static> = Scheme {
@@ -206,11 +216,11 @@ pub const MICROSOFT_GRAPH: Scheme<'static> = Scheme {
     ..Scheme::TOKEN
 };
 
-/// Atlassian Connect apps: `Authorization: JWT …` (HS256), whose claim `qsh` covers method, path and query, but not the body.
+/// Atlassian Connect: `Authorization: JWT …` (HS256), whose claim `qsh` covers method, path and query, not the body.
 ///
-/// The secret is that of one installation, and `client-key`, if configured, the installation's. If the app does not live at the root of its host,
-/// configure its path as `base-path`. The delivery id is not signed. What is called when the app is installed and removed is signed
-/// otherwise: [`ATLASSIAN_CONNECT_INSTALL`].
+/// The secret is that of one installation, and `client-key`, if configured, the installation's. If the app does not
+/// live at the root of its host, configure its path as `base-path`. The delivery id is not signed. What is called when
+/// the app is installed and removed is signed otherwise: [`ATLASSIAN_CONNECT_INSTALL`].
 ///
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/>
 pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
@@ -340,7 +350,8 @@ pub const SIGNAL_SCIENCES: Scheme<'static> = Scheme {
 
 /// Heroku: `Heroku-Webhook-Hmac-SHA256`, HMAC-SHA256 of the body, in base64.
 ///
-/// Each attempt has its own body, with the number of the attempt; the delivery id stays. Webhooks of the level `notify` are sent once.
+/// Each attempt has its own body, with the number of the attempt; the delivery id stays. Webhooks of the level `notify`
+/// are sent once.
 ///
 /// Source: <https://devcenter.heroku.com/articles/app-webhooks#securing-webhook-requests>
 pub const HEROKU: Scheme<'static> = Scheme {
@@ -388,10 +399,11 @@ pub const AUTODESK: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Neon Auth: `X-Neon-Signature`, a detached JSON Web Signature (EdDSA) of the time in milliseconds, a dot, and the body in base64url.
+/// Neon Auth: `X-Neon-Signature`, a detached JSON Web Signature (EdDSA) of the time in milliseconds, a dot, and the
+/// body in base64url.
 ///
-/// The keys are at `/.well-known/jwks.json` under the URL of your Neon Auth. Neither event type nor event id are signed by header,
-/// but the type is in the body.
+/// The keys are at `/.well-known/jwks.json` under the URL of your Neon Auth; configure them as the key. Events such as
+/// `user.before_create` wait for an answer in words, and all attempts end within 15 seconds.
 ///
 /// Source: <https://neon.com/docs/auth/guides/webhooks>
 pub const NEON: Scheme<'static> = Scheme {
@@ -400,10 +412,11 @@ pub const NEON: Scheme<'static> = Scheme {
     jws: Some(Jws { algorithms: &[JwsAlgorithm::EdDsa], detached: true, ..Jws::NEW }),
     key_id: Some(Source::Header("x-neon-signature-kid")),
     timestamp: Some(Timestamp::unix_millis(Source::Header("x-neon-timestamp"))),
-    id: Some(Source::Header("x-neon-event-id")),
+    id: Some(Source::Json("/event_id")),
     event: Some(Source::Json("/event_type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Canonical(BODY_BASE64URL)],
-    profile: Profile::new("Neon", "https://neon.com/docs/auth/guides/webhooks"),
+    profile: Profile::new("Neon", "https://neon.com/docs/auth/guides/webhooks")
+        .retries(RetryOn::ServerErrorsAndRateLimits, 1),
     ..Scheme::JWS
 };
 
@@ -415,4 +428,21 @@ pub const RENDER: Scheme<'static> = Scheme {
     alternate: None,
     profile: Profile::new("Render", "https://render.com/docs/webhooks"),
     ..STANDARD_WEBHOOKS
+};
+
+/// Trend Micro's Conformity: `X-Conformity-Signature`, HMAC-SHA256 of the body; within Trend Vision One the header is
+/// `X-TrendMicro-Signature`.
+///
+/// Channels without a security token are not signed. There is neither a delivery id nor an event type.
+///
+/// Source: <https://docs.trendmicro.com/en-us/documentation/article/trend-micro-cloud-one-conformity-webhook-communication>
+pub const TREND_MICRO: Scheme<'static> = Scheme {
+    name: "trend-micro",
+    signature: Signature::bare("x-conformity-signature"),
+    alternate: Some(Alternate { prefix: "x-conformity-", instead: "x-trendmicro-" }),
+    profile: Profile::new(
+        "Trend Micro",
+        "https://docs.trendmicro.com/en-us/documentation/article/trend-micro-cloud-one-conformity-webhook-communication",
+    ),
+    ..Scheme::HMAC_SHA256_HEX
 };

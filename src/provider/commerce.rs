@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scheme::{Alternate, Part, Repeats, Scheme, Signature, Source, Timestamp, Tolerance};
+use crate::scheme::{Alternate, Part, Profile, Repeats, RetryOn, Scheme, Signature, Source, Timestamp, Tolerance};
 
 /// Stripe: `Stripe-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
 ///
@@ -16,6 +16,10 @@ pub const STRIPE: Scheme<'static> = Scheme {
     id: Some(Source::Json("/id")),
     event: Some(Source::Json("/type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Stripe", "https://docs.stripe.com/webhooks/signature")
+        .retries(RetryOn::AnyFailure, 72)
+        .resigned(true)
+        .addresses("https://docs.stripe.com/ips"),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -32,6 +36,9 @@ pub const PADDLE_BILLING: Scheme<'static> = Scheme {
     id: Some(Source::Json("/event_id")),
     event: Some(Source::Json("/event_type")),
     message: &[Part::Timestamp, Part::Text(":"), Part::Body],
+    profile: Profile::new("Paddle", "https://developer.paddle.com/webhooks/signature-verification")
+        .retries(RetryOn::AnyFailure, 72)
+        .addresses("https://developer.paddle.com/webhooks/respond-to-webhooks"),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -47,6 +54,8 @@ pub const SHOPIFY: Scheme<'static> = Scheme {
     event: Some(Source::Header("x-shopify-topic")),
     repeats: Repeats::PerEvent,
     alternate: Some(Alternate { prefix: "x-shopify-", instead: "shopify-" }),
+    profile: Profile::new("Shopify", "https://shopify.dev/docs/apps/build/webhooks/subscribe/https")
+        .retries(RetryOn::AnyFailure, 4),
     ..Scheme::HMAC_SHA256_BASE64
 };
 
@@ -59,6 +68,8 @@ pub const SQUARE: Scheme<'static> = Scheme {
     id: Some(Source::Json("/event_id")),
     event: Some(Source::Json("/type")),
     message: &[Part::Url, Part::Body],
+    profile: Profile::new("Square", "https://developer.squareup.com/docs/webhooks/step3validate")
+        .retries(RetryOn::AnyFailure, 24),
     ..Scheme::HMAC_SHA256_BASE64
 };
 
@@ -74,5 +85,6 @@ pub const WOOCOMMERCE: Scheme<'static> = Scheme {
     id: Some(Source::Header("x-wc-webhook-delivery-id")),
     event: Some(Source::Header("x-wc-webhook-topic")),
     repeats: Repeats::Always,
+    profile: Profile::new("WooCommerce", "https://woocommerce.com/document/webhooks/"),
     ..Scheme::HMAC_SHA256_BASE64
 };

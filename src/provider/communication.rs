@@ -5,7 +5,7 @@ use crate::{
     key::SecretFormat,
     scheme::{
         Algorithm, Claim, Encoding, Expected, Grammar, Jws, JwsAlgorithm, Part, Profile, Repeats, RetryOn, Scheme,
-        Signature, Source, Timestamp,
+        Signature, Source, Timestamp, TimestampFormat,
     },
 };
 
@@ -34,9 +34,13 @@ pub const TWILIO: Scheme<'static> = Scheme {
 ///
 /// The header `X-Twilio-Webhooks-Signature-Settings` says so, and is not looked at: who uses shared keys accepts nothing else.
 ///
-/// Source: <https://pypi.org/project/twilio/> (9.13.0, `request_validator.py`)
-pub const TWILIO_SHARED_KEY: Scheme<'static> =
-    Scheme { name: "twilio-shared-key", algorithm: Algorithm::HmacSha256, ..TWILIO };
+/// Source: <https://github.com/twilio/twilio-python> (9.13.0, `request_validator.py`)
+pub const TWILIO_SHARED_KEY: Scheme<'static> = Scheme {
+    name: "twilio-shared-key",
+    algorithm: Algorithm::HmacSha256,
+    profile: Profile::new("Twilio (shared key)", "https://www.twilio.com/docs/usage/webhooks/webhooks-security"),
+    ..TWILIO
+};
 
 /// Vonage (Messages, Voice, Dispatch, Video): a JWT in `Authorization: Bearer …`, HS256, whose `payload_hash` is the SHA-256 of the body.
 ///
@@ -243,12 +247,14 @@ pub const ZULIP: Scheme<'static> = Scheme {
 
 /// Pusher Channels: `X-Pusher-Signature`, HMAC-SHA256 of the body, with the secret of the key that `X-Pusher-Key` names.
 ///
-/// That header is not signed, and not looked at: all configured secrets are tried. The body holds a list of events, and the time at which it was written.
+/// The body holds a list of events, and the time at which it was written. The Python SDK refuses what was written more than five minutes
+/// ago; for as long Pusher keeps trying.
 ///
 /// Source: <https://pusher.com/docs/channels/server_api/webhooks/>
 pub const PUSHER: Scheme<'static> = Scheme {
     name: "pusher",
     signature: Signature::bare("x-pusher-signature"),
+    key_id: Some(Source::Header("x-pusher-key")),
     profile: Profile::new("Pusher Channels", "https://pusher.com/docs/channels/server_api/webhooks/")
         .retries(RetryOn::AnyFailure, 1),
     ..Scheme::HMAC_SHA256_HEX
@@ -381,7 +387,7 @@ pub const NYLAS: Scheme<'static> = Scheme {
 /// Nothing stands between names and values of the form, so who captured a request could shift characters between them. A query that
 /// holds a full stop is refused. Webhooks must be set to POST.
 ///
-/// Source: <https://pypi.org/project/plivo/> (4.63.0, `plivo/utils/signature_v3.py`)
+/// Source: <https://github.com/plivo/plivo-python> (4.63.0, `plivo/utils/signature_v3.py`)
 pub const PLIVO: Scheme<'static> = Scheme {
     name: "plivo",
     signature: Signature { grammar: Grammar::List { separator: ',' }, ..Signature::bare("x-plivo-signature-v3") },
@@ -429,4 +435,344 @@ pub const STREAM: Scheme<'static> = Scheme {
     profile: Profile::new("Stream", "https://getstream.io/chat/docs/node/webhooks_overview/")
         .retries(RetryOn::ServerErrorsAndRateLimits, 1),
     ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Agora, notification centre: `Agora-Signature-V2`, HMAC-SHA256 of the body.
+///
+/// `Agora-Signature`, with SHA-1, is sent beside it and not looked at.
+///
+/// Source: <https://docs.agora.io/en/video-calling/advanced-features/receive-notifications>
+pub const AGORA: Scheme<'static> = Scheme {
+    name: "agora",
+    signature: Signature::bare("agora-signature-v2"),
+    id: Some(Source::Json("/noticeId")),
+    id_extra: ":",
+    event: Some(Source::Json("/eventType")),
+    profile: Profile::new("Agora", "https://docs.agora.io/en/video-calling/advanced-features/receive-notifications"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Aircall: `token` in the body is the token of the webhook, and nothing is signed.
+///
+/// Source: <https://developer.aircall.io/docs/setup-webhooks>
+pub const AIRCALL: Scheme<'static> = Scheme {
+    name: "aircall",
+    signature: Signature::at(Source::Json("/token")),
+    event: Some(Source::Json("/event")),
+    profile: Profile::new("Aircall", "https://developer.aircall.io/docs/setup-webhooks"),
+    ..Scheme::TOKEN
+};
+
+/// Crisp, hooks of plugins: `X-Crisp-Signature`, HMAC-SHA256 of `[timestamp;body]`.
+///
+/// Website hooks, which have a key in their URL instead, are not signed.
+///
+/// Source: <https://github.com/crisp-im/node-crisp-api> (11.3.0, `verifyHook`)
+pub const CRISP: Scheme<'static> = Scheme {
+    name: "crisp",
+    signature: Signature::bare("x-crisp-signature"),
+    timestamp: Some(Timestamp {
+        source: Source::Header("x-crisp-request-timestamp"),
+        format: TimestampFormat::UnixSecondsOrMillis,
+    }),
+    event: Some(Source::Json("/event")),
+    message: &[Part::Text("["), Part::Timestamp, Part::Text(";"), Part::Body, Part::Text("]")],
+    profile: Profile::new("Crisp", "https://docs.crisp.chat/references/web-hooks/v1/"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Dialpad: the body is a JWT, HS256, with the secret of the webhook; the event are its claims.
+///
+/// Webhooks without a secret send plain JSON, and are refused.
+///
+/// Source: <https://developers.dialpad.com/docs/event-subscriptions>
+pub const DIALPAD: Scheme<'static> = Scheme {
+    name: "dialpad",
+    secret_format: SecretFormat::Text,
+    signature: Signature::at(Source::Body),
+    event: Some(Source::Claim("/state")),
+    jws: Some(Jws { algorithms: &[JwsAlgorithm::Hs256], ..Jws::NEW }),
+    profile: Profile::new("Dialpad", "https://developers.dialpad.com/docs/event-subscriptions"),
+    ..Scheme::JWS
+};
+
+/// Dyte: `dyte-signature`, RSA (PKCS #1 v1.5) with SHA-256 of the body, in base64.
+///
+/// The key is the one that <https://api.dyte.io/.well-known/webhooks.json> holds. The delivery id is not signed.
+///
+/// Source: <https://docs.dyte.io/guides/capabilities/webhooks/signatures>
+pub const DYTE: Scheme<'static> = Scheme {
+    name: "dyte",
+    algorithm: Algorithm::RsaPkcs1Sha256,
+    secret_format: SecretFormat::PublicKey,
+    signature: Signature::bare("dyte-signature"),
+    id: Some(Source::Header("dyte-uuid")),
+    event: Some(Source::Json("/event")),
+    profile: Profile::new("Dyte", "https://docs.dyte.io/guides/capabilities/webhooks/signatures"),
+    ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// Help Scout: `X-HelpScout-Signature`, HMAC-SHA1 of the body, in base64.
+///
+/// The event type is not signed, and events of one change may come with the same body.
+///
+/// Source: <https://developer.helpscout.com/webhooks>
+pub const HELPSCOUT: Scheme<'static> = Scheme {
+    name: "helpscout",
+    algorithm: Algorithm::HmacSha1,
+    signature: Signature::bare("x-helpscout-signature"),
+    event: Some(Source::Header("x-helpscout-event")),
+    repeats: Repeats::PerEvent,
+    profile: Profile::new("Help Scout", "https://developer.helpscout.com/webhooks"),
+    ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// Knock: `x-knock-signature: t=…,s=…`, HMAC-SHA256 of `t.body`, in base64.
+///
+/// The time is in milliseconds.
+///
+/// Source: <https://docs.knock.app/developer-tools/outbound-webhooks>
+pub const KNOCK: Scheme<'static> = Scheme {
+    name: "knock",
+    signature: Signature::field("x-knock-signature", ',', "s"),
+    timestamp: Some(Timestamp::unix_millis(Source::Field("t"))),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Knock", "https://docs.knock.app/developer-tools/outbound-webhooks"),
+    ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// Mattermost, outgoing webhooks: `token` in the body, JSON or form, is the token of the webhook, and nothing is signed.
+///
+/// Source: <https://developers.mattermost.com/integrate/webhooks/outgoing/>
+pub const MATTERMOST: Scheme<'static> = Scheme {
+    name: "mattermost",
+    signature: Signature { others: &[Source::Form("token")], ..Signature::at(Source::Json("/token")) },
+    id: Some(Source::Json("/post_id")),
+    event: Some(Source::Json("/trigger_word")),
+    profile: Profile::new("Mattermost", "https://developers.mattermost.com/integrate/webhooks/outgoing/"),
+    ..Scheme::TOKEN
+};
+
+/// Podium: `podium-signature`, HMAC-SHA256 of `timestamp.body`.
+///
+/// The time is in milliseconds. Webhooks without a secret are not signed.
+///
+/// Source: <https://docs.podium.com/docs/verifying-webhook-signatures>
+pub const PODIUM: Scheme<'static> = Scheme {
+    name: "podium",
+    signature: Signature::bare("podium-signature"),
+    timestamp: Some(Timestamp::unix_millis(Source::Header("podium-timestamp"))),
+    id: Some(Source::Json("/metadata/eventUid")),
+    event: Some(Source::JsonAny(&["/metadata/eventType", "/metadata/event_type"])),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Podium", "https://docs.podium.com/docs/verifying-webhook-signatures"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Sendbird: `x-sendbird-signature`, HMAC-SHA256 of the body, with the master API token.
+///
+/// Source: <https://sendbird.com/docs/chat/platform-api/v3/webhook/webhook-overview>
+pub const SENDBIRD: Scheme<'static> = Scheme {
+    name: "sendbird",
+    signature: Signature::bare("x-sendbird-signature"),
+    event: Some(Source::Json("/category")),
+    profile: Profile::new("Sendbird", "https://sendbird.com/docs/chat/platform-api/v3/webhook/webhook-overview")
+        .retries(RetryOn::Timeouts, 1)
+        .resigned(false),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Surge: `Surge-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
+///
+/// While secrets change there may be several signatures.
+///
+/// Source: <https://docs.surge.app/api-reference/webhooks/signature-validation>
+pub const SURGE: Scheme<'static> = Scheme {
+    name: "surge",
+    signature: Signature::field("surge-signature", ',', "v1"),
+    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Surge", "https://docs.surge.app/api-reference/webhooks/signature-validation"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// TalkJS: `X-TalkJS-Signature`, HMAC-SHA256 of `timestamp.body`, in upper-case digits, with the secret key of the app.
+///
+/// Source: <https://talkjs.com/docs/Reference/Webhooks/>
+pub const TALKJS: Scheme<'static> = Scheme {
+    name: "talkjs",
+    signature: Signature::bare("x-talkjs-signature"),
+    encoding: Encoding::HexUpper,
+    timestamp: Some(Timestamp {
+        source: Source::Header("x-talkjs-timestamp"),
+        format: TimestampFormat::UnixSecondsOrMillis,
+    }),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("TalkJS", "https://talkjs.com/docs/Reference/Webhooks/"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// tawk.to: `X-Tawk-Signature`, HMAC-SHA1 of the body.
+///
+/// The event id, the same for all attempts, is not signed.
+///
+/// Source: <https://developer.tawk.to/webhooks/>
+pub const TAWK_TO: Scheme<'static> = Scheme {
+    name: "tawk-to",
+    algorithm: Algorithm::HmacSha1,
+    signature: Signature::bare("x-tawk-signature"),
+    id: Some(Source::Header("x-hook-event-id")),
+    event: Some(Source::Json("/event")),
+    profile: Profile::new("tawk.to", "https://developer.tawk.to/webhooks/").retries(RetryOn::AnyFailure, 12),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Vapi: `X-Vapi-Secret` is the secret of the server credential, and nothing is signed.
+///
+/// Credentials of other kinds (bearer token, OAuth, HMAC with headers of one's choice) are schemes of one's own.
+///
+/// Source: <https://docs.vapi.ai/server-url/server-authentication>
+pub const VAPI: Scheme<'static> = Scheme {
+    name: "vapi",
+    signature: Signature::bare("x-vapi-secret"),
+    event: Some(Source::Json("/message/type")),
+    profile: Profile::new("Vapi", "https://docs.vapi.ai/server-url/server-authentication"),
+    ..Scheme::TOKEN
+};
+
+/// Zoho Payments: `X-Zoho-Webhook-Signature: t=…,v=…`, HMAC-SHA256 of `t.body`.
+///
+/// The time is in milliseconds.
+///
+/// Source: <https://www.zoho.com/in/payments/developerdocs/webhooks/verification>
+pub const ZOHO_PAYMENTS: Scheme<'static> = Scheme {
+    name: "zoho-payments",
+    signature: Signature::field("x-zoho-webhook-signature", ',', "v"),
+    timestamp: Some(Timestamp::unix_millis(Source::Field("t"))),
+    id: Some(Source::Json("/event_id")),
+    event: Some(Source::Json("/event_type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Zoho Payments", "https://www.zoho.com/in/payments/developerdocs/webhooks/verification"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Chatwoot: `X-Chatwoot-Signature: sha256=…`, HMAC-SHA256 of `timestamp.body`.
+///
+/// The delivery id is not signed. Older installations do not sign.
+///
+/// Source: <https://github.com/chatwoot/chatwoot/blob/develop/lib/webhooks/trigger.rb>
+pub const CHATWOOT: Scheme<'static> = Scheme {
+    name: "chatwoot",
+    signature: Signature::prefixed("x-chatwoot-signature", "sha256="),
+    timestamp: Some(Timestamp::unix_seconds(Source::Header("x-chatwoot-timestamp"))),
+    id: Some(Source::Header("x-chatwoot-delivery")),
+    event: Some(Source::Json("/event")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Chatwoot", "https://github.com/chatwoot/chatwoot/blob/develop/lib/webhooks/trigger.rb"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Freshchat: `X-Freshchat-Signature`, RSA (PKCS #1 v1.5) with SHA-256 of the body, in base64.
+///
+/// The key is the public key of the account; if it comes on one line, configure what stands between its titles.
+///
+/// Source: <https://github.com/nyaruka/courier/blob/main/handlers/freshchat/handler_test.go>, which holds a known answer
+pub const FRESHCHAT: Scheme<'static> = Scheme {
+    name: "freshchat",
+    algorithm: Algorithm::RsaPkcs1Sha256,
+    secret_format: SecretFormat::PublicKey,
+    signature: Signature::bare("x-freshchat-signature"),
+    event: Some(Source::Json("/action")),
+    profile: Profile::new("Freshchat", "https://developers.freshchat.com/api/#webhooks"),
+    ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// Whereby: `Whereby-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
+///
+/// The sample of the documentation accepts one minute.
+///
+/// Source: <https://docs.whereby.com/monitoring-usage/insights-webhooks>
+pub const WHEREBY: Scheme<'static> = Scheme {
+    name: "whereby",
+    signature: Signature::field("whereby-signature", ',', "v1"),
+    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Whereby", "https://docs.whereby.com/monitoring-usage/insights-webhooks")
+        .retries(RetryOn::ServerErrors, 1),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Bland AI: `X-Webhook-Signature`, HMAC-SHA256 of the body.
+///
+/// Source: <https://docs.bland.ai/tutorials/webhook-signing>
+pub const BLAND: Scheme<'static> = Scheme {
+    name: "bland",
+    signature: Signature::bare("x-webhook-signature"),
+    profile: Profile::new("Bland AI", "https://docs.bland.ai/tutorials/webhook-signing"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Daily: `X-Webhook-Signature`, HMAC-SHA256 of `timestamp.body`, in base64.
+///
+/// The secret is base64. The request that tests a new webhook is `{"test":"test"}`.
+///
+/// Source: <https://docs.daily.co/reference/rest-api/webhooks>
+pub const DAILY: Scheme<'static> = Scheme {
+    name: "daily",
+    secret_format: SecretFormat::Base64,
+    signature: Signature::bare("x-webhook-signature"),
+    timestamp: Some(Timestamp {
+        source: Source::Header("x-webhook-timestamp"),
+        format: TimestampFormat::UnixSecondsOrMillis,
+    }),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Daily", "https://docs.daily.co/reference/rest-api/webhooks"),
+    ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// SignalWire (SWML, Relay): `X-SignalWire-Sha256-Signature`, HMAC-SHA256 of the URL and the body, with the signing key of the project.
+///
+/// No time is signed, and a call may ask for the same again: replays cannot be told from news.
+///
+/// Source: <https://github.com/signalwire/signalwire-python> (signalwire-sdk 3.7.5, `webhook_validator.py`)
+pub const SIGNALWIRE: Scheme<'static> = Scheme {
+    name: "signalwire",
+    signature: Signature::bare("x-signalwire-sha256-signature"),
+    message: &[Part::Url, Part::Body],
+    repeats: Repeats::Always,
+    profile: Profile::new("SignalWire", "https://developer.signalwire.com/guides/webhook-security"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// SignalWire (SWML, Relay) with HMAC-SHA1: `X-SignalWire-Signature`, from before it sent [`SIGNALWIRE`]'s header.
+///
+/// Source: <https://github.com/signalwire/signalwire-python> (signalwire-sdk 3.7.5, `webhook_validator.py`)
+pub const SIGNALWIRE_SHA1: Scheme<'static> = Scheme {
+    name: "signalwire-sha1",
+    algorithm: Algorithm::HmacSha1,
+    signature: Signature::bare("x-signalwire-signature"),
+    profile: Profile::new("SignalWire (SHA-1)", "https://developer.signalwire.com/guides/webhook-security"),
+    ..SIGNALWIRE
+};
+
+/// SignalWire (cXML, the compatibility API): `X-SignalWire-Signature` as [`TWILIO`]'s, with the signing key of the project.
+///
+/// Forms with a name twice are refused if the values are not sorted or the same: SignalWire leaves them as they are.
+///
+/// Source: <https://github.com/signalwire/signalwire-python> (signalwire-sdk 3.7.5, `webhook_validator.py`)
+pub const SIGNALWIRE_COMPATIBILITY: Scheme<'static> = Scheme {
+    name: "signalwire-compatibility",
+    signature: Signature::bare("x-signalwire-signature"),
+    id: None,
+    profile: Profile::new("SignalWire (cXML)", "https://developer.signalwire.com/guides/webhook-security"),
+    ..TWILIO
 };

@@ -112,8 +112,8 @@ pub const GITHUB_SHA1: Scheme<'static> = Scheme {
 
 /// Bitbucket Cloud: `X-Hub-Signature: sha256=…`, HMAC-SHA256 of the body.
 ///
-/// The header is the one that means SHA-1 elsewhere. Neither event type nor request id are signed. Webhooks without a secret
-/// are not signed.
+/// The header is the one that means SHA-1 elsewhere. Neither event type nor request id are signed. Webhooks without a
+/// secret are not signed.
 ///
 /// Source: <https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/>
 pub const BITBUCKET_CLOUD: Scheme<'static> = Scheme {
@@ -128,8 +128,8 @@ pub const BITBUCKET_CLOUD: Scheme<'static> = Scheme {
 
 /// Bitbucket Data Center and Server: `X-Hub-Signature: sha256=…`, HMAC-SHA256 of the body.
 ///
-/// Neither event type nor request id are signed. Old versions do not sign the connection test (`diagnostics:ping`), which
-/// is refused then.
+/// Neither event type nor request id are signed. Old versions do not sign the connection test (`diagnostics:ping`),
+/// which is refused then.
 ///
 /// Source: <https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html>
 pub const BITBUCKET_SERVER: Scheme<'static> = Scheme {
@@ -188,7 +188,8 @@ pub const FORGEJO: Scheme<'static> = Scheme {
 
 /// Gogs: `X-Gogs-Signature`, HMAC-SHA256 of the body.
 ///
-/// Neither event type nor delivery id are signed. Choose `application/json`: of form requests Gogs signs the decoded payload.
+/// Neither event type nor delivery id are signed. Choose `application/json`: of form requests Gogs signs the decoded
+/// payload.
 ///
 /// Source: <https://github.com/gogs/gogs/blob/main/internal/database/webhook.go>
 pub const GOGS: Scheme<'static> = Scheme {
@@ -243,8 +244,9 @@ pub const CIRCLECI: Scheme<'static> = Scheme {
 
 /// Travis CI: `Signature`, RSA with SHA-1 of the form field `payload`.
 ///
-/// The public key is in the answer to `GET https://api.travis-ci.com/config`, at `/config/notifications/webhook/public_key`.
-/// The id in the payload is that of the build, which is told of several times.
+/// The public key is in the answer to `GET https://api.travis-ci.com/config`, at
+/// `/config/notifications/webhook/public_key`. The id in the payload is that of the build, which is told of several
+/// times.
 ///
 /// Source: <https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests>
 pub const TRAVIS_CI: Scheme<'static> = Scheme {
@@ -260,8 +262,8 @@ pub const TRAVIS_CI: Scheme<'static> = Scheme {
 
 /// Jira Cloud, webhooks with a secret: `X-Hub-Signature: sha256=…`, HMAC-SHA256 of the body.
 ///
-/// These are the webhooks that administrators create. The delivery id is not signed. Those of apps carry a token instead,
-/// see [`ATLASSIAN_CONNECT`](super::ATLASSIAN_CONNECT).
+/// These are the webhooks that administrators create. The delivery id is not signed. Those of apps carry a token
+/// instead, see [`ATLASSIAN_CONNECT`](super::ATLASSIAN_CONNECT).
 ///
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/webhooks/>
 pub const JIRA: Scheme<'static> = Scheme {
@@ -309,14 +311,17 @@ pub const SONARQUBE: Scheme<'static> = Scheme {
 ///
 /// Neither the delivery id nor the kind of webhook are signed.
 ///
-/// Source: <https://help.sonatype.com/en/working-with-hmac-payloads.html>
+/// Source: <https://help.sonatype.com/en/enabling-a-repository-webhook-capability.html>
 pub const SONATYPE_NEXUS: Scheme<'static> = Scheme {
     name: "sonatype-nexus",
     algorithm: Algorithm::HmacSha1,
     signature: Signature::bare("x-nexus-webhook-signature"),
     id: Some(Source::Header("x-nexus-webhook-delivery")),
     event: Some(Source::Header("x-nexus-webhook-id")),
-    profile: Profile::new("Sonatype Nexus", "https://help.sonatype.com/en/working-with-hmac-payloads.html"),
+    profile: Profile::new(
+        "Sonatype Nexus",
+        "https://help.sonatype.com/en/enabling-a-repository-webhook-capability.html",
+    ),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -479,19 +484,17 @@ pub const INCIDENT_IO: Scheme<'static> = Scheme {
 
 /// Terraform run tasks: `X-TFC-Task-Signature`, HMAC-SHA512 of the body.
 ///
-/// Run tasks without an HMAC key are not signed. The id is that of the task's result. The body holds a token for HCP Terraform.
+/// Run tasks without an HMAC key are not signed. The id is that of the task's result. The body holds a token for HCP
+/// Terraform.
 ///
-/// Source: <https://developer.hashicorp.com/terraform/enterprise/integrations/run-tasks>
+/// Source: <https://github.com/hashicorp/terraform-run-task-scaffolding-go>
 pub const TERRAFORM_RUN_TASK: Scheme<'static> = Scheme {
     name: "terraform-run-task",
     algorithm: Algorithm::HmacSha512,
     signature: Signature::bare("x-tfc-task-signature"),
     id: Some(Source::Json("/task_result_id")),
     event: Some(Source::Json("/stage")),
-    profile: Profile::new(
-        "Terraform run tasks",
-        "https://developer.hashicorp.com/terraform/enterprise/integrations/run-tasks",
-    ),
+    profile: Profile::new("Terraform run tasks", "https://github.com/hashicorp/terraform-run-task-scaffolding-go"),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -512,11 +515,12 @@ pub const TERRAFORM_CLOUD: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Hookdeck: `x-hookdeck-signature`, HMAC-SHA256 of the body, in base64; `x-hookdeck-signature-2` while a secret is rolled.
+/// Hookdeck: `x-hookdeck-signature`, HMAC-SHA256 of the body, in base64; `x-hookdeck-signature-2` while a secret is
+/// rolled.
 ///
 /// The event id is not signed. What Hookdeck forwards may repeat, as its source may.
 ///
-/// Source: <https://hookdeck.com/docs/authentication#hookdeck-webhook-signature-verification>
+/// Source: <https://github.com/hookdeck/hookdeck-typescript-sdk>
 pub const HOOKDECK: Scheme<'static> = Scheme {
     name: "hookdeck",
     signature: Signature {
@@ -525,17 +529,14 @@ pub const HOOKDECK: Scheme<'static> = Scheme {
     },
     id: Some(Source::Header("x-hookdeck-eventid")),
     repeats: Repeats::Always,
-    profile: Profile::new(
-        "Hookdeck",
-        "https://hookdeck.com/docs/authentication#hookdeck-webhook-signature-verification",
-    ),
+    profile: Profile::new("Hookdeck", "https://hookdeck.com/docs/signature-verification"),
     ..Scheme::HMAC_SHA256_BASE64
 };
 
 /// Netlify: `X-Webhook-Signature`, a JSON Web Token (HS256) whose claim `sha256` is that of the body.
 ///
-/// The secret is the "JWS secret token" of the notification. There is neither a time nor a delivery id, and the event type is not
-/// in the body.
+/// The secret is the "JWS secret token" of the notification. There is neither a time nor a delivery id, and the event
+/// type is not in the body.
 ///
 /// Source: <https://docs.netlify.com/site-deploys/notifications/#payload-signature>
 pub const NETLIFY: Scheme<'static> = Scheme {
@@ -554,5 +555,62 @@ pub const NETLIFY: Scheme<'static> = Scheme {
     event: Some(Source::Header("x-netlify-event")),
     repeats: Repeats::PerEvent,
     profile: Profile::new("Netlify", "https://docs.netlify.com/site-deploys/notifications/#payload-signature"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Tailscale: `Tailscale-Webhook-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
+///
+/// The body is a list of events, so the request has neither one id nor one type.
+///
+/// Source: <https://github.com/tailscale/tailscale/blob/main/docs/webhooks/example.go>
+pub const TAILSCALE: Scheme<'static> = Scheme {
+    name: "tailscale",
+    signature: Signature::field("tailscale-webhook-signature", ',', "v1"),
+    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Tailscale", "https://tailscale.com/kb/1213/webhooks"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Pulumi Cloud: `Pulumi-Webhook-Signature`, HMAC-SHA256 of the body.
+///
+/// Neither the kind of event nor the delivery id are signed. Webhooks without a secret are not signed.
+///
+/// Source: <https://www.pulumi.com/docs/pulumi-cloud/webhooks/>
+pub const PULUMI: Scheme<'static> = Scheme {
+    name: "pulumi",
+    signature: Signature::bare("pulumi-webhook-signature"),
+    id: Some(Source::Header("pulumi-webhook-id")),
+    event: Some(Source::Header("pulumi-webhook-kind")),
+    repeats: Repeats::PerEvent,
+    profile: Profile::new("Pulumi", "https://www.pulumi.com/docs/pulumi-cloud/webhooks/"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Flagsmith: `X-Flagsmith-Signature`, HMAC-SHA256 of the body.
+///
+/// There is no delivery id. Webhooks without a secret are not signed.
+///
+/// Source: <https://docs.flagsmith.com/system-administration/webhooks>
+pub const FLAGSMITH: Scheme<'static> = Scheme {
+    name: "flagsmith",
+    signature: Signature::bare("x-flagsmith-signature"),
+    event: Some(Source::Json("/event_type")),
+    profile: Profile::new("Flagsmith", "https://docs.flagsmith.com/system-administration/webhooks"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// GrowthBook's event webhooks: `X-GrowthBook-Signature`, HMAC-SHA256 of the body.
+///
+/// Its SDK webhooks are signed as Standard Webhooks instead. There is no delivery id. Webhooks may be set to other
+/// methods.
+///
+/// Source: <https://docs.growthbook.io/app/webhooks/event-webhooks>
+pub const GROWTHBOOK: Scheme<'static> = Scheme {
+    name: "growthbook",
+    signature: Signature::bare("x-growthbook-signature"),
+    event: Some(Source::Json("/event")),
+    methods: &["POST", "PUT", "PATCH"],
+    profile: Profile::new("GrowthBook", "https://docs.growthbook.io/app/webhooks/event-webhooks"),
     ..Scheme::HMAC_SHA256_HEX
 };

@@ -24,8 +24,8 @@ pub const BOLDSIGN: Scheme<'static> = Scheme {
 
 /// DocuSign Connect: `X-DocuSign-Signature-1` and so on, HMAC-SHA256 of the body.
 ///
-/// There is one header for each active key; the first ten are looked at, and one must match. The key is used as the text it is, although it looks like base64.
-/// The body is JSON or XML; the event type is read from JSON. Documents may be included, which makes bodies large.
+/// There is one header for each active key; the first ten are looked at, and one must match. The key is used as the text it is, although it looks
+/// like base64. The body is JSON or XML; the event type is read from JSON. Documents may be included, which makes bodies large.
 ///
 /// Source: <https://developers.docusign.com/platform/webhooks/connect/validate/>
 pub const DOCUSIGN: Scheme<'static> = Scheme {
@@ -51,8 +51,9 @@ pub const DOCUSIGN: Scheme<'static> = Scheme {
 
 /// Dropbox Sign, formerly HelloSign: `event_hash` in the form field `json`, HMAC-SHA256 of the event's time and type, keyed with the API key.
 ///
-/// **Nothing else of the request is signed**: whoever captured one can put another document into it. All events of a type within a second have the same signature, so
-/// replays cannot be told from news. Ask the API what really happened. A delivery counts as received only if the answer is 200 with the text `Hello API Event Received`.
+/// **Nothing else of the request is signed**: whoever captured one can put another document into it. All events of a type within a second have
+/// the same signature, so replays cannot be told from news. Ask the API what really happened. A delivery counts as received only if the answer is
+/// 200 with the text `Hello API Event Received`.
 ///
 /// Source: <https://developers.hellosign.com/docs/events/overview>, and the PyPI package `dropbox-sign`
 pub const DROPBOX_SIGN: Scheme<'static> = Scheme {
@@ -67,8 +68,8 @@ pub const DROPBOX_SIGN: Scheme<'static> = Scheme {
 
 /// SignWell: `hash` in the body, HMAC-SHA256 of `type@time` of the event, keyed with the id of the webhook.
 ///
-/// **Nothing else of the body is signed**: whoever captured a request can put another document into it. All events of a type within a second have the same signature,
-/// so replays cannot be told from news. Ask the API what really happened.
+/// **Nothing else of the body is signed**: whoever captured a request can put another document into it. All events of a type within a second have
+/// the same signature, so replays cannot be told from news. Ask the API what really happened.
 ///
 /// Source: <https://developers.signwell.com/reference/event-hash-verification>
 pub const SIGNWELL: Scheme<'static> = Scheme {

@@ -13,8 +13,9 @@ use crate::{
 
 /// Sign in with Apple: the body is `{"payload": token}`, a JSON Web Token signed with RS256.
 ///
-/// The token must come from `https://appleid.apple.com`, must be for you (parameter `audience`: the client id that the accounts belong to), and expires
-/// after a day. The event type is inside the claim `events`, which is JSON written as text, and so is left to the handler. Apple asks for the answer 200.
+/// The token must come from `https://appleid.apple.com`, must be for you (parameter `audience`: the client id that the accounts belong to), and
+/// expires after a day. The event type is inside the claim `events`, which is JSON written as text, and so is left to the handler. Apple asks for
+/// the answer 200.
 ///
 /// Source: <https://developer.apple.com/documentation/signinwithapple/processing-changes-for-sign-in-with-apple-accounts>
 pub const APPLE_SIGNIN: Scheme<'static> = Scheme {
@@ -53,8 +54,8 @@ pub const CLERK: Scheme<'static> = Scheme {
 
 /// Okta event hooks: the `Authorization` header is the text that was set for the hook, and nothing is signed.
 ///
-/// The text is compared as a whole, without a word such as `Bearer` taken off. Okta lets the name of the header be chosen; this is the one that it suggests.
-/// One request may hold several events, so it has no one type. Okta waits three seconds, tries once more, and not after a 4xx.
+/// The text is compared as a whole, without a word such as `Bearer` taken off. Okta lets the name of the header be chosen; this is the one that
+/// it suggests. One request may hold several events, so it has no one type. Okta waits three seconds, tries once more, and not after a 4xx.
 ///
 /// Source: <https://developer.okta.com/docs/concepts/event-hooks/>
 pub const OKTA: Scheme<'static> = Scheme {
@@ -68,8 +69,8 @@ pub const OKTA: Scheme<'static> = Scheme {
 
 /// Kinde: the whole body is a JSON Web Token signed with RS256, whose claims are the event.
 ///
-/// The keys are those of your own domain (`https://….kinde.com/.well-known/jwks.json`), which sign the tokens of your users as well: what holds no event id and
-/// type is no event. Tokens have neither a time of sending nor an end.
+/// The keys are those of your own domain (`https://….kinde.com/.well-known/jwks.json`), which sign the tokens of your users as well: what holds
+/// no event id and type is no event. Tokens have neither a time of sending nor an end.
 ///
 /// Source: <https://docs.kinde.com/integrate/webhooks/about-webhooks/>, and the npm package `@kinde/webhooks`
 pub const KINDE: Scheme<'static> = Scheme {
@@ -91,8 +92,8 @@ pub const KINDE: Scheme<'static> = Scheme {
 
 /// FusionAuth: `X-FusionAuth-Signature-JWT` is a JSON Web Token that claims the SHA-256 of the body.
 ///
-/// The key is the one chosen for the webhook: an HMAC secret as text, or the public part of an RSA, EC or Ed25519 key, also as the key set of the server
-/// (`/.well-known/jwks.json`). Signing is off unless it was switched on. The token has neither a time nor an end.
+/// The key is the one chosen for the webhook: an HMAC secret as text, or the public part of an RSA, EC or Ed25519 key, also as the key set of the
+/// server (`/.well-known/jwks.json`). Signing is off unless it was switched on. The token has neither a time nor an end.
 ///
 /// Source: <https://fusionauth.io/docs/extend/events-and-webhooks/signing>
 pub const FUSIONAUTH: Scheme<'static> = Scheme {
@@ -141,8 +142,9 @@ pub const WORKOS: Scheme<'static> = Scheme {
 
 /// Supabase Auth hooks: Standard Webhooks, HMAC-SHA256 of `id.timestamp.body`.
 ///
-/// The secret is what Supabase shows, `v1,whsec_…`. Each hook has a URL of its own, so there is no event type; the answer is used by the
-/// server that waits for it. It asks again at once after 429 and 503 with `Retry-After`, and after nothing else. Database webhooks are not signed at all.
+/// The secret is what Supabase shows, `v1,whsec_…`. Each hook has a URL of its own, so there is no event type; the answer is used by the server
+/// that waits for it. It asks again at once after 429 and 503 with `Retry-After`, and after nothing else. Database webhooks are not signed at
+/// all.
 ///
 /// Source: <https://supabase.com/docs/guides/auth/auth-hooks>, and `internal/crypto/crypto.go` of <https://github.com/supabase/auth>
 pub const SUPABASE_AUTH_HOOKS: Scheme<'static> = Scheme {
@@ -168,8 +170,8 @@ pub const CASTLE: Scheme<'static> = Scheme {
 
 /// Sumsub, set to SHA-256: `X-Payload-Digest`, HMAC-SHA256 of the body.
 ///
-/// The algorithm is chosen for each webhook and is written into `X-Payload-Digest-Alg`, which is not believed: one scheme for each. `correlationId` is
-/// no delivery id. Failed deliveries come again after 5 minutes, 1, 5 and 18 hours, those of applicant actions within minutes.
+/// The algorithm is chosen for each webhook and is written into `X-Payload-Digest-Alg`, which is not believed: one scheme for each.
+/// `correlationId` is no delivery id. Failed deliveries come again after 5 minutes, 1, 5 and 18 hours, those of applicant actions within minutes.
 ///
 /// Source: <https://docs.sumsub.com/docs/webhook-manager>
 pub const SUMSUB_SHA256: Scheme<'static> = Scheme {
@@ -196,8 +198,8 @@ pub const SUMSUB_SHA1: Scheme<'static> =
 
 /// Veriff: `X-HMAC-Signature`, HMAC-SHA256 of the body, keyed with the shared secret of the integration.
 ///
-/// Event webhooks say what happened in `action`, decision webhooks have no type. The id in the body is that of the session. `X-Auth-Client` names the integration
-/// (its API key) and is not signed.
+/// Event webhooks say what happened in `action`, decision webhooks have no type. The id in the body is that of the session. `X-Auth-Client` names
+/// the integration (its API key) and is not signed.
 ///
 /// Source: <https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security>
 pub const VERIFF: Scheme<'static> = Scheme {
@@ -223,7 +225,8 @@ pub const ONFIDO: Scheme<'static> = Scheme {
 
 /// Persona: `Persona-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
 ///
-/// While a secret is being replaced, Persona sends `t=…,v1=… t=…,v1=…`, by the old and the new secret, which is refused: let the old one expire at once.
+/// While a secret is being replaced, there are two such pairs with a blank between them, of which only the last signature can be read: give the
+/// verifier both secrets then.
 ///
 /// Source: <https://docs.withpersona.com/webhooks-best-practices>
 pub const PERSONA: Scheme<'static> = Scheme {
@@ -262,8 +265,9 @@ pub const LOGTO: Scheme<'static> = Scheme {
 
 /// ZITADEL actions: `ZITADEL-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`, keyed with the signing key of the target.
 ///
-/// This is the payload type JSON; those that are tokens are not signed so. ZITADEL's own code accepts any time in the future; here the future ends after five minutes.
-/// What stands for the event type is that of an event, or the API method of a request or response. Some actions use the answer.
+/// This is the payload type JSON; those that are tokens are not signed so. ZITADEL's own code accepts any time in the future; here the future
+/// ends after five minutes. What stands for the event type is that of an event, or the API method of a request or response. Some actions use the
+/// answer.
 ///
 /// Source: <https://zitadel.com/docs/guides/integrate/actions/testing-request-signature>, and `pkg/actions/signing.go` of <https://github.com/zitadel/zitadel-go>
 pub const ZITADEL: Scheme<'static> = Scheme {
@@ -278,7 +282,8 @@ pub const ZITADEL: Scheme<'static> = Scheme {
 
 /// Auth0 custom log streams: the `Authorization` header is the text that was set for the stream, and nothing is signed.
 ///
-/// The text is compared as a whole, without a word such as `Bearer` taken off. One request holds several log entries, so it has neither one id nor one type.
+/// The text is compared as a whole, without a word such as `Bearer` taken off. One request holds several log entries, so it has neither one id
+/// nor one type.
 ///
 /// Source: <https://auth0.com/docs/customize/log-streams/custom-log-streams>
 pub const AUTH0: Scheme<'static> = Scheme {
@@ -317,8 +322,9 @@ pub const TURNKEY: Scheme<'static> = Scheme {
 
 /// Hanko: the body is `{"token": token, "event": type}`, with a JSON Web Token signed with RS256 that holds type and data once more.
 ///
-/// The keys are those of your own project (`/.well-known/jwks.json`), which sign the sessions of your users as well: what is not about webhooks is refused. The
-/// token expires after five minutes; nothing is sent twice. Only what is in the token is signed. Parameter `audience` (optional): for whom it must be.
+/// The keys are those of your own project (`/.well-known/jwks.json`), which sign the sessions of your users as well: what is not about webhooks
+/// is refused. The token expires after five minutes; nothing is sent twice. Only what is in the token is signed. Parameter `audience` (optional):
+/// for whom it must be.
 ///
 /// Source: <https://docs.hanko.io/guides/webhooks>, and `backend/webhooks/manager.go` of <https://github.com/teamhanko/hanko>
 pub const HANKO: Scheme<'static> = Scheme {
@@ -327,8 +333,8 @@ pub const HANKO: Scheme<'static> = Scheme {
     jws: Some(Jws {
         algorithms: &[JwsAlgorithm::Rs256],
         claims: &[
-            Claim { at: "/sub", expected: Expected::OneOf(&["hanko webhooks"]) },
-            Claim { at: "/aud", expected: Expected::OptionalParameter("audience") },
+            Claim { at: &["/sub"], expected: Expected::OneOf(&["hanko webhooks"]) },
+            Claim { at: &["/aud"], expected: Expected::OptionalParameter("audience") },
         ],
         expires: true,
         ..Jws::NEW
@@ -336,4 +342,19 @@ pub const HANKO: Scheme<'static> = Scheme {
     event: Some(Source::Claim("/evt")),
     profile: Profile::new("Hanko", "https://docs.hanko.io/guides/webhooks").retries(RetryOn::Never, 0),
     ..Scheme::JWS
+};
+
+/// Stytch: the headers of Svix, HMAC-SHA256 of `id.timestamp.body`.
+///
+/// The type of an event is in three parts of the body (`source`, `object_type` and `action`).
+///
+/// Source: <https://stytch.com/docs/b2b/guides/webhooks>
+pub const STYTCH: Scheme<'static> = Scheme {
+    name: "stytch",
+    event: None,
+    profile: Profile::new("Stytch", "https://stytch.com/docs/b2b/guides/webhooks")
+        .retries(RetryOn::AnyFailure, 28)
+        .resigned(true)
+        .addresses("https://docs.svix.com/receiving/source-ips"),
+    ..SVIX
 };

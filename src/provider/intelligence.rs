@@ -43,8 +43,8 @@ pub const REPLICATE: Scheme<'static> = Scheme {
 
 /// ElevenLabs: `ElevenLabs-Signature: t=…,v0=…`, HMAC-SHA256 of `t.body`.
 ///
-/// ElevenLabs's SDKs accept half an hour in the past and any time in the future; here the future ends after five minutes. Webhooks that carry the audio of a call are
-/// larger than the default limit. Retries are off unless they were switched on, and are for transcriptions only.
+/// ElevenLabs's SDKs accept half an hour in the past and any time in the future; here the future ends after five minutes. Webhooks that carry the
+/// audio of a call are larger than the default limit. Retries are off unless they were switched on, and are for transcriptions only.
 ///
 /// Source: <https://elevenlabs.io/docs/eleven-api/resources/webhooks>, and the PyPI package `elevenlabs`
 pub const ELEVENLABS: Scheme<'static> = Scheme {
@@ -124,4 +124,29 @@ pub const HUGGINGFACE: Scheme<'static> = Scheme {
     event: Some(Source::Json("/event/scope")),
     profile: Profile::new("Hugging Face", "https://huggingface.co/docs/hub/webhooks"),
     ..Scheme::TOKEN
+};
+
+/// Firecrawl: `X-Firecrawl-Signature: sha256=…`, HMAC-SHA256 of the body, keyed with the webhook secret of the account.
+///
+/// The id in the body is that of the job.
+///
+/// Source: <https://docs.firecrawl.dev/webhooks/security>
+pub const FIRECRAWL: Scheme<'static> = Scheme {
+    name: "firecrawl",
+    signature: Signature::prefixed("x-firecrawl-signature", "sha256="),
+    event: Some(Source::Json("/type")),
+    profile: Profile::new("Firecrawl", "https://docs.firecrawl.dev/webhooks/security"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Deepgram callbacks: user and password of the callback URL (`https://user:password@…`) come in the `Authorization` header, and nothing is signed.
+///
+/// The `dg-token` header is no longer meant for this. Transcripts of long recordings are larger than the default limit.
+///
+/// Source: <https://developers.deepgram.com/docs/callback>
+pub const DEEPGRAM: Scheme<'static> = Scheme {
+    name: "deepgram",
+    id: Some(Source::JsonAny(&["/metadata/request_id", "/request_id"])),
+    profile: Profile::new("Deepgram", "https://developers.deepgram.com/docs/callback"),
+    ..Scheme::BASIC
 };

@@ -102,6 +102,21 @@ pub const EASYPOST: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
+/// Onfleet: `X-Onfleet-Signature`, HMAC-SHA512 of the body; the secret is hexadecimal and gets decoded.
+///
+/// All webhooks of an organisation have one secret.
+///
+/// Source: <https://docs.onfleet.com/reference/secrets>
+pub const ONFLEET: Scheme<'static> = Scheme {
+    name: "onfleet",
+    algorithm: Algorithm::HmacSha512,
+    secret_format: SecretFormat::Hex,
+    signature: Signature::bare("x-onfleet-signature"),
+    event: Some(Source::Json("/triggerName")),
+    profile: Profile::new("Onfleet", "https://docs.onfleet.com/reference/secrets"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
 /// Segment, webhook destinations: `X-Signature`, HMAC-SHA1 of the body.
 ///
 /// Requests are signed only if the destination has a shared secret. The event type is that of the call (`track`, `page`); the name of a tracked
@@ -119,16 +134,19 @@ pub const SEGMENT: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Klaviyo, system webhooks: `Klaviyo-Signature`, HMAC-SHA256 of body and timestamp, which is an HTTP date.
+/// Klaviyo, system webhooks: `Klaviyo-Signature`, HMAC-SHA256 of the body and the date in `Klaviyo-Timestamp`.
 ///
-/// The body is a list of up to 1,000 events, so the request has neither one id nor one type. The webhook action of flows is not signed.
+/// The date is signed, but not judged: Klaviyo's clock in that header was seen to be hours ahead, so it is the time in the body, at `/meta/timestamp`,
+/// that counts. The body is a list of up to 1,000 events, so the request has neither one id nor one type. The webhook action of flows
+/// is not signed.
 ///
-/// Source: <https://developers.klaviyo.com/en/docs/working_with_system_webhooks>
+/// Source: <https://developers.klaviyo.com/en/docs/working_with_system_webhooks>, and for the clock
+/// <https://github.com/nickdnk/klaviyo-php-sdk>
 pub const KLAVIYO: Scheme<'static> = Scheme {
     name: "klaviyo",
     signature: Signature::bare("klaviyo-signature"),
-    timestamp: Some(Timestamp { source: Source::Header("klaviyo-timestamp"), format: TimestampFormat::HttpDate }),
-    message: &[Part::Body, Part::Timestamp],
+    timestamp: Some(Timestamp::rfc3339(Source::Json("/meta/timestamp"))),
+    message: &[Part::Canonical(canonical::klaviyo::BODY_AND_DATE)],
     profile: Profile::new("Klaviyo", "https://developers.klaviyo.com/en/docs/working_with_system_webhooks"),
     ..Scheme::HMAC_SHA256_HEX
 };
@@ -292,6 +310,40 @@ pub const LETTERMINT: Scheme<'static> = Scheme {
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
     profile: Profile::new("Lettermint", "https://docs.lettermint.co/platform/webhooks/signing"),
     ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Mailtrap: `Mailtrap-Signature`, HMAC-SHA256 of the body.
+///
+/// The body is a list of events, or one event a line, so the request has neither one id nor one type.
+///
+/// Source: <https://docs.mailtrap.io/email-api-smtp/advanced/webhooks>
+pub const MAILTRAP: Scheme<'static> = Scheme {
+    name: "mailtrap",
+    signature: Signature::bare("mailtrap-signature"),
+    profile: Profile::new("Mailtrap", "https://docs.mailtrap.io/email-api-smtp/advanced/webhooks"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// SendPost: `X-SendPost-Signature`, HMAC-SHA256 of the body, with the account's API key as the secret.
+///
+/// The id of the webhook and the number of the try are in headers, and not signed.
+///
+/// Source: <https://docs.sendpost.io/api-reference/webhook/webhook-signature-verification>
+pub const SENDPOST: Scheme<'static> = Scheme {
+    name: "sendpost",
+    signature: Signature::bare("x-sendpost-signature"),
+    profile: Profile::new("SendPost", "https://docs.sendpost.io/api-reference/webhook/webhook-signature-verification"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
+/// AgentMail: sent through Svix, with `svix-*` headers.
+///
+/// Source: <https://docs.agentmail.to/webhook-verification>
+pub const AGENTMAIL: Scheme<'static> = Scheme {
+    name: "agentmail",
+    event: Some(Source::Json("/event_type")),
+    profile: Profile::new("AgentMail", "https://docs.agentmail.to/webhook-verification"),
+    ..SVIX
 };
 
 /// Postmark: user and password in `Authorization`, as they were written into the URL of the webhook. Nothing is signed.

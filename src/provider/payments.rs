@@ -162,6 +162,20 @@ pub const COINBASE_COMMERCE: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
+/// Coinify: `x-coinify-webhook-signature`, HMAC-SHA256 of the body.
+///
+/// The id stays on retries.
+///
+/// Source: <https://coinify.readme.io/docs/webhook-signature>
+pub const COINIFY: Scheme<'static> = Scheme {
+    name: "coinify",
+    signature: Signature::bare("x-coinify-webhook-signature"),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/event")),
+    profile: Profile::new("Coinify", "https://coinify.readme.io/docs/webhook-signature"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
 /// Creem: `creem-signature`, HMAC-SHA256 of the body.
 ///
 /// The secret is the whole text, `whsec_` included. Creem's SDK reads the headers of Standard Webhooks too: for these, use
@@ -190,6 +204,20 @@ pub const FASTSPRING: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_BASE64
 };
 
+/// Fintoc: `Fintoc-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
+///
+/// Source: <https://docs.fintoc.com/docs/resources/webhooks-walkthrough/webhooks-validating>
+pub const FINTOC: Scheme<'static> = Scheme {
+    name: "fintoc",
+    signature: Signature::field("fintoc-signature", ',', "v1"),
+    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    id: Some(Source::Json("/id")),
+    event: Some(Source::Json("/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("Fintoc", "https://docs.fintoc.com/docs/resources/webhooks-walkthrough/webhooks-validating"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
 /// Flutterwave, version 3: `verif-hash` is the secret hash itself, and nothing is signed.
 ///
 /// Flutterwave asks to look up the transaction before giving value.
@@ -214,6 +242,22 @@ pub const GOCARDLESS: Scheme<'static> = Scheme {
     id: Some(Source::Json("/meta/webhook_id")),
     profile: Profile::new("GoCardless", "https://developer.gocardless.com/api-reference/#webhooks-signing-webhooks"),
     ..Scheme::HMAC_SHA256_HEX
+};
+
+/// Lago with the signature algorithm `hmac`: `X-Lago-Signature`, HMAC-SHA256 of the body, in base64.
+///
+/// The unique key is not signed. Lago's default algorithm is `jwt`, of which this is not the scheme.
+///
+/// Source: <https://github.com/getlago/lago-api/blob/main/app/models/webhook.rb>
+pub const LAGO: Scheme<'static> = Scheme {
+    name: "lago",
+    signature: Signature::bare("x-lago-signature"),
+    id: Some(Source::Header("x-lago-unique-key")),
+    event: Some(Source::Json("/webhook_type")),
+    profile: Profile::new("Lago", "https://getlago.com/docs/api-reference/webhooks/format---signature")
+        .retries(RetryOn::AnyFailure, 1)
+        .resigned(false),
+    ..Scheme::HMAC_SHA256_BASE64
 };
 
 /// Lemon Squeezy: `X-Signature`, HMAC-SHA256 of the body.
@@ -286,6 +330,28 @@ pub const PADDLE_CLASSIC: Scheme<'static> = Scheme {
     message: &[Part::Canonical(paddle_classic::FIELDS)],
     profile: Profile::new("Paddle Classic", "https://classic.paddle.com/webhooks/verifying-webhooks/"),
     ..Scheme::HMAC_SHA256_BASE64
+};
+
+/// PayMongo: `Paymongo-Signature: t=…,te=…,li=…`, HMAC-SHA256 of `t.body`, in `te` for test mode or `li` for live mode.
+///
+/// Either is taken: the secrets of the two modes are not the same. Nothing says whether retries bear a new time, so that a day is granted.
+///
+/// Source: <https://github.com/paymongo/paymongo-node/blob/main/src/services/Webhook.js>
+pub const PAYMONGO: Scheme<'static> = Scheme {
+    name: "paymongo",
+    secret_format: SecretFormat::AnyText,
+    signature: Signature {
+        place: Source::Header("paymongo-signature"),
+        grammar: Grammar::AnyField { separator: ',', names: &["te", "li"] },
+        others: &[],
+    },
+    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    tolerance: Tolerance { past: Duration::from_secs(24 * 3600), future: Duration::from_secs(300) },
+    id: Some(Source::Json("/data/id")),
+    event: Some(Source::Json("/data/attributes/type")),
+    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    profile: Profile::new("PayMongo", "https://developers.paymongo.com/docs/creating-webhook"),
+    ..Scheme::HMAC_SHA256_HEX
 };
 
 /// PayPal: `PAYPAL-TRANSMISSION-SIG`, RSA with SHA-256 of `id|time|webhook id|CRC32 of the body`, by the certificate that `PAYPAL-CERT-URL` leads to.

@@ -342,6 +342,13 @@ pub enum Keys<'a> {
     },
 }
 
+impl Keys<'_> {
+    /// Whether a [`KeySource`](crate::key::KeySource) can find them.
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::JwkSet { .. } | Self::Pem { .. } | Self::Certificate { .. })
+    }
+}
+
 /// Hosts that keys may be fetched from.
 #[derive(Clone, Copy, Debug)]
 pub enum Host<'a> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
-    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, RetryOn, Scheme, Source, Timestamp, TimestampFormat,
+    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, Retries, Scheme, Source, Timestamp, TimestampFormat,
     Tolerance, Verifier,
     headers::Family,
     json::Pointer,
@@ -113,8 +113,7 @@ pub(super) struct Plan {
     pub(super) key_id: Option<Place>,
     #[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
     pub(super) keys: OwnedKeys,
-    pub(super) retry_on: RetryOn,
-    pub(super) retried_for: Duration,
+    pub(super) retries: Retries,
     /// Everything that is needed before the body is read.
     signature_in_head: bool,
     message_in_head: bool,
@@ -209,8 +208,7 @@ impl Plan {
             jws: scheme.jws.map(|jws| JwsPlan::new(&jws, scheme)).transpose()?,
             key_id: scheme.key_id.map(place).transpose()?,
             keys: OwnedKeys::new(scheme)?,
-            retry_on: scheme.profile.retries.on,
-            retried_for: scheme.profile.retries.lasting,
+            retries: scheme.profile.retries,
             signature_in_head,
             message_in_head,
             has_alternate: scheme.alternate.is_some(),

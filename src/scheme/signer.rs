@@ -116,7 +116,7 @@ impl Signer {
             place.put(text, &mut made, &mut fields)?;
         }
         let id = match (&plan.id, request.id) {
-            (Some(Signed { is_signed: true, .. }), Some(id)) if !plan.is_id(id) => {
+            (Some(_), Some(id)) if plan.id_is_part && !plan.is_id(id) => {
                 return Err(ConfigError::invalid(
                     "delivery id",
                     id,

@@ -171,7 +171,7 @@ impl Verification {
             event: plan.claim(plan.event.as_ref(), request, body),
             identity,
             repeats: plan.repeats,
-            retry_on: plan.retry_on,
+            retries: plan.retries,
         })
     }
 

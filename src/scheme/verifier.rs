@@ -298,11 +298,6 @@ impl Verifier {
         Err(Rejection::MethodNotAllowed { allow: self.plan().allow.clone() })
     }
 
-    /// For how long the provider may go on delivering what failed.
-    pub(crate) fn retried_for(&self) -> Duration {
-        self.plan().retried_for
-    }
-
     pub(super) fn plan(&self) -> &Plan {
         &self.0.scheme.0
     }

@@ -52,11 +52,11 @@ fn bodies(genuine: &Request, all: &mut Vec<Change>) {
             all.push((change.to_owned(), Request { body: body.into(), ..genuine.clone() }, EITHER));
         }
     }
-    for bit in 0..8.min(genuine.body.len() * 8) {
+    for byte in 0..8.min(genuine.body.len()) {
         let mut body = genuine.body.to_vec();
-        body[bit] ^= 1;
+        body[byte] ^= 1;
         all.push((
-            format!("byte {bit} of the body changed"),
+            format!("byte {byte} of the body changed"),
             Request { body: body.into(), ..genuine.clone() },
             EITHER,
         ));

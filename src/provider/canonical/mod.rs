@@ -14,3 +14,7 @@ pub(super) mod braintree;
 pub(super) mod mercado_pago;
 pub(super) mod paddle_classic;
 pub(super) mod truelayer;
+pub(super) mod contentful;
+pub(super) mod hygraph;
+pub(super) mod trello;
+pub(super) mod klaviyo;

@@ -7,7 +7,8 @@ use crate::{
 
 /// The members of a message that its kind calls for, in alphabetical order.
 ///
-/// The topic must be one of those configured as `topic-arn` (several between commas): anyone can have Amazon sign messages of an own topic.
+/// The topic must be one of those configured as `topic-arn` (several between commas): anyone can have Amazon sign
+/// messages of an own topic.
 pub(in crate::provider) const SNS: Canonical<'static> = Canonical {
     name: "sns",
     covers: &[
@@ -53,7 +54,7 @@ fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(),
             None if *name == "Subject" && !may_have(request.body(), name) => continue,
             None => return Err(Rejection::MissingSignedValue),
         };
-        // The message comes first and may hold anything: the lines after it are counted from the end, if each is one line.
+        // The message comes first and may hold anything: what follows is told from the end, as each value is one line.
         if *name != "Message" && value.contains('\n') {
             return Err(Rejection::AmbiguousMessage);
         }

@@ -66,7 +66,7 @@ mod tests {
             ("1786119001", "1786118999", true),
             ("1786119001", "1786119001", false),
             ("1786119001", "7", false),
-            ("1786119001", "x1786119002", false),
+            ("1786119001", "x1786119002", true),
         ] {
             assert_eq!(has_second_reading(time, nonce), expected, "{time} {nonce}");
         }

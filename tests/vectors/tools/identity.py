@@ -1,7 +1,7 @@
 """Makes the vectors of sign-in, KYC, e-signature and AI providers that Python code can make.
 
     pip install cryptography==50.0.2 PyJWT==2.15.1 freezegun==1.5.5 Flask==3.1.3 \
-        standardwebhooks==1.1.0 workos==10.8.0 castle==7.3.0 onfido-python==6.2.0 boldsign==3.3.4 dropbox-sign==2.0.0 \
+        standardwebhooks==1.1.0 svix==2.9.1 workos==10.8.0 castle==7.3.0 onfido-python==6.2.0 boldsign==3.3.4 dropbox-sign==2.0.0 \
         anthropic==2.13.0 openai==3.57.0 replicate==1.0.7 elevenlabs==2.78.0 retell-sdk==6.2.13
     python identity.py [DOCUSIGN]
 
@@ -219,6 +219,34 @@ def standard_webhooks_family():
             assert not check(secret, bad["headers"], bad["body"], bad["now"])
             vectors.append(bad)
         put(provider, documentation, vectors)
+
+    from svix.webhooks import Webhook as Svix
+
+    def svix_accepts(v):
+        with freeze_time(datetime.fromtimestamp(v["now"], timezone.utc)):
+            return accepts(lambda: Svix(v["secret"]).verify(v["body"], v["headers"]))
+
+    secret, id, time = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "msg_2mPzvqkr4Yt7ssqPBoZaKKP8rBF", 1727000000
+    bodies = [
+        '{"project_id":"project-live-123","event_id":"event-live-123","action":"CREATE","object_type":"organization","source":"DASHBOARD","id":"organization-live-123","timestamp":"2024-09-22T10:13:20Z"}',
+        '{"project_id":"project-live-123","event_id":"event-live-124","action":"UPDATE","object_type":"member","source":"DIRECT","id":"member-live-1","member":{"name":"Zoë Łoś ♥"}}',
+    ]
+    source = "Signed with svix 2.9.1 (PyPI), which Stytch's documentation refers to and which accepts it; contents of the documented shape, ours."
+    vectors = []
+    for name, body in zip(["organization created", "body with non-ASCII text"], bodies):
+        signature = Svix(secret).sign(id, datetime.fromtimestamp(time, timezone.utc), body)
+        headers = {"svix-id": id, "svix-timestamp": str(time), "svix-signature": signature}
+        vectors.append(vector(name, "computed", source, secret, "stytch", headers, body, time + 60, id=id, type=JSON))
+    base, bad = vectors[0], "Derived; refused by svix 2.9.1 (PyPI)."
+    vectors += [
+        derived(base, "body changed by one blank", "invalid: signature mismatch", bad, body=base["body"] + " "),
+        derived(base, "another secret", "invalid: signature mismatch", bad, secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        derived(base, "301 s old", "invalid: stale", bad, now=time + 301),
+        derived(base, "no id", "invalid: missing id", bad, headers={k: v for k, v in base["headers"].items() if k != "svix-id"}),
+    ]
+    for v in vectors:
+        assert svix_accepts(v) == (v["expect"] == "valid"), v["name"]
+    put("stytch", ["https://stytch.com/docs/b2b/guides/webhooks", "https://docs.svix.com/receiving/verifying-payloads/how-manual"], vectors)
 
     key = "whpk_" + base64.b64encode(ED25519.public_key().public_bytes_raw()).decode()
     for provider, prefix, documentation in [
@@ -628,6 +656,35 @@ def formulas():
         lambda secret, body: mac(secret, body).hexdigest(),
     )
 
+    simple(
+        "firecrawl",
+        ["https://docs.firecrawl.dev/webhooks/security"],
+        "X-Firecrawl-Signature",
+        "9f2b1c4d5e6f7a8b9c0d1e2f3a4b5c6d",
+        [
+            '{"success":true,"type":"crawl.started","id":"550e8400-e29b-41d4-a716-446655440000","data":[],"metadata":{}}',
+            '{"success":true,"type":"crawl.page","id":"550e8400-e29b-41d4-a716-446655440000","data":[{"markdown":"# Café Łódź ♥"}],"metadata":{}}',
+        ],
+        ["crawl.started", "crawl.page"],
+        lambda secret, body: "sha256=" + mac(secret, body).hexdigest(),
+    )
+
+    source = "Computed by RFC 7617, as the documentation asks for credentials in the callback URL; contents of the documented shape, ours."
+
+    def deepgram(name, body, id, expect="valid", credentials="deepgram:pässword", secret="deepgram:pässword"):
+        headers = {"Authorization": "Basic " + base64.b64encode(credentials.encode()).decode()} if credentials else {}
+        return vector(name, "computed", source, secret, "deepgram", headers, body, None, expect, id=id, type=JSON)
+
+    id = "a847f427-4ad5-4d67-9b95-db801e58251c"
+    body = '{"metadata":{"request_id":"%s","created":"2024-05-12T18:57:13Z","duration":25.9},"results":{"channels":[{"alternatives":[{"transcript":"%s"}]}]}}'
+    put("deepgram", ["https://developers.deepgram.com/docs/callback", "https://developers.deepgram.com/changelog/2026/10/27"], [
+        deepgram("transcript", body % (id, "yeah as much as it is worth celebrating"), id, credentials="deepgram:password", secret="deepgram:password"),
+        deepgram("body and password with non-ASCII text", body % (id, "ein Café in Łódź"), id),
+        deepgram("another password", body % (id, "yeah"), id, "invalid: not the password", credentials="deepgram:password"),
+        deepgram("another user", body % (id, "yeah"), id, "invalid: not the user", credentials="deepgran:pässword"),
+        deepgram("no credentials", body % (id, "yeah"), id, "invalid: missing signature", credentials=None),
+    ])
+
     signed = "Computed with Python hmac by the documented formula, which is that of the samples on the documentation page; contents ours."
     secret = "f1b2c3d4-0000-4000-8000-1234567890ab"
 
@@ -652,6 +709,11 @@ def formulas():
     put("persona", ["https://docs.withpersona.com/webhooks-best-practices", "https://docs.withpersona.com/webhooks"], [
         base,
         {**base, "name": "300 s old", "now": time + 300},
+        {
+            **base,
+            "name": "two pairs while a secret is replaced, ours is the last",
+            "headers": {**base["headers"], "Persona-Signature": f"t={time},v1={mac('wbhsec_another', f'{time}.{body}').hexdigest()} t={time},v1={v1}"},
+        },
         derived(base, "301 s old", "invalid: stale", "Derived.", now=time + 301),
         derived(base, "body changed by one blank", "invalid: signature mismatch", "Derived.", body=body + " "),
         derived(base, "another secret", "invalid: signature mismatch", "Derived.", secret="wbhsec_another"),

@@ -2,7 +2,7 @@
 //
 //   npm install --ignore-scripts @sendgrid/eventwebhook@8.0.0 resend@6.38.0 @line/bot-sdk@11.0.0 event-notification-nodejs-sdk@1.0.3 \
 //       @easypost/api@8.9.0 viber-bot@1.0.18 twitter-autohook@1.7.2 mailersend@3.4.0 \
-//       @wix/sdk@1.21.16 lettermint@2.7.0 @shopware-ag/app-server-sdk@2.0.3
+//       @wix/sdk@1.21.16 lettermint@2.7.0 mailtrap@4.10.0 @shopware-ag/app-server-sdk@2.0.3
 //   node marketing.mjs      (in the folder of node_modules, or with a link to it beside this file)
 
 import { readFileSync } from 'node:fs'
@@ -18,6 +18,7 @@ const EasyPost = require('@easypost/api')
 const ViberValidator = require('viber-bot/lib/message/message-validator.js')
 const { validateSignature } = require('twitter-autohook')
 const { Webhook: Lettermint } = require('lettermint')
+const { verifyWebhookSignature } = require('mailtrap')
 const { DualSignatureVerifier } = require('@shopware-ag/app-server-sdk')
 const { WebCryptoHmacSigner } = require(require.resolve('@shopware-ag/app-server-sdk').replace(/mod\.js$/, 'signer.js'))
 const { AppStrategy, createClient } = await import(require.resolve('@wix/sdk'))
@@ -51,6 +52,7 @@ const judges = {
     return !!(await client.webhooks.parseJWT(body))
   },
   lettermint: ({ secret, body, headers }) => !!new Lettermint(secret).verifyHeaders(headers, body),
+  mailtrap: ({ secret, body, header }) => verifyWebhookSignature(body, header('mailtrap-signature'), secret),
   shopware: async ({ secret, body, headers }) => {
     const shop = { getShopSecret: () => secret, getPreviousShopSecret: () => null, getSecretsRotatedAt: () => null }
     const request = new Request('https://hooks.example.com/', { method: 'POST', headers, body })

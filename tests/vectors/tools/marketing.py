@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the vectors of mail, marketing, logistics, shops and social networks that nobody published.
 
-    pip install sendgrid==6.12.5 resend==2.52.0 line-bot-sdk==3.27.0 easypost==10.7.0 viberbot==1.0.12 lark-oapi==1.7.5 lettermint==3.2.0 emailit==2.0.1 \
+    pip install sendgrid==6.12.5 resend==2.52.0 line-bot-sdk==3.27.0 easypost==10.7.0 viberbot==1.0.12 lark-oapi==1.7.5 lettermint==3.2.0 emailit==2.0.1 mailtrap==2.11.0 \
         cryptography==50.0.2
     python3 marketing.py
 
@@ -282,6 +282,29 @@ def easypost():
 # --- Marketing and mail ------------------------------------------------------------------------------------------------
 
 
+def onfleet():
+    secret = "c3c1ab1c7a0b4d6e8f9012a3b4c5d6e7c3c1ab1c7a0b4d6e8f9012a3b4c5d6e7"
+    completed = {
+        "time": 1779730000000,
+        "triggerId": 3,
+        "triggerName": "taskCompleted",
+        "taskId": "11z1BFspwhBYDvIH_FrJfWMm",
+        "workerId": "1Ds6ulPYWxNPgaIaoLPqlIQE",
+        "data": {"task": {"id": "11z1BFspwhBYDvIH_FrJfWMm", "completionDetails": {"success": True, "notes": "Bei Müller abgegeben ♥"}}},
+    }
+    body_mac(
+        "onfleet",
+        ["https://docs.onfleet.com/reference/secrets", "https://docs.onfleet.com/reference/webhooks"],
+        secret=secret,
+        header="X-Onfleet-Signature",
+        sign=lambda body: mac(bytes.fromhex(secret), body, "sha512").hex(),
+        bodies=[
+            ("task completed, with non-ASCII text", compact(completed), None, "taskCompleted"),
+            ("worker on duty", compact({"time": 1779730000000, "triggerId": 5, "triggerName": "workerDuty", "status": 1}), None, "workerDuty"),
+        ],
+    )
+
+
 def segment():
     secret = "s3cret-of-the-destination"
     sign = lambda body: mac(secret, body, "sha1").hex()
@@ -309,28 +332,48 @@ def segment():
 
 def klaviyo():
     secret = "a-secret-of-16-or-more"
-    time = "Fri, 07 Aug 2026 16:10:01 GMT"
-    webhook = "a8b890458b4bbfaa26d961471b83c101d6de23bd826e7e5173a15310985ec3cb"
+    webhook = "01KP4928STE8FKCWB6WDHZ4ZB7"
+    meta = {"timestamp": "2026-08-07T16:10:01.101159+00:00", "klaviyo_webhook_id": webhook, "klaviyo_account_id": "WBhXHN", "version": "2024-06-28"}
 
-    def headers(now, body):
+    def headers(now, body, date="Fri, 07 Aug 2026 16:10:01 GMT"):
         return {
             "Content-Type": "application/json",
-            "Klaviyo-Signature": mac(secret, body + time).hex(),
-            "Klaviyo-Timestamp": time,
+            "Klaviyo-Signature": mac(secret, body + date).hex(),
+            "Klaviyo-Timestamp": date,
             "Klaviyo-Webhook-Id": webhook,
         }
 
-    event = {"data": [{"topic": "event:klaviyo.email_delivered", "external_id": "4L3cwQae2TX", "payload": {}}], "meta": {"klaviyo_webhook_id": webhook}}
-    subject = {"data": [{"topic": "event:klaviyo.email_delivered", "external_id": "4L3cwQae2TY", "payload": {"subject": "Frühling ♥"}}]} | {"meta": event["meta"]}
+    event = {"meta": meta, "data": [{"topic": "event:klaviyo.email_delivered", "external_id": "73WCCK7JKtE", "payload": {}}]}
+    subject = {"meta": meta, "data": [{"topic": "event:klaviyo.email_delivered", "external_id": "73WCCK7JKtF", "payload": {"subject": "Frühling ♥"}}]}
+    now, body = NOW + 1, compact(event)
     timed(
         "klaviyo",
         ["https://developers.klaviyo.com/en/docs/working_with_system_webhooks"],
         secret=secret,
-        now=NOW,
+        now=now,
         headers=headers,
-        bodies=[("one event", compact(event), None, None), ("non-ASCII text", compact(subject), None, None)],
+        bodies=[("one event", body, None, None), ("non-ASCII text", compact(subject), None, None)],
         other_times=STALE,
     )
+    path = FOLDER / "klaviyo.json"
+    content = json.loads(path.read_text())
+    url = "https://hooks.example.com/klaviyo"
+    ahead = headers(now, body, "Fri, 07 Aug 2026 21:10:01 GMT")
+    content["vectors"] += [
+        vector("date five hours ahead, as Klaviyo was seen to send it", COMPUTED, secret, ahead, body, now=now, url=url),
+        vector("another date", COMPUTED, secret, ahead | {"Klaviyo-Timestamp": "Fri, 07 Aug 2026 21:10:02 GMT"}, body, now=now, url=url, expect="invalid: signature mismatch"),
+        vector(
+            "end of the body moved into the date",
+            "Derived from the vector above: the signed bytes are the same.",
+            secret,
+            ahead | {"Klaviyo-Timestamp": "}" + ahead["Klaviyo-Timestamp"]},
+            body[:-1],
+            now=now,
+            url=url,
+            expect="invalid: ambiguous message",
+        ),
+    ]
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def customerio():
@@ -617,6 +660,73 @@ def lettermint():
         other_times=STALE,
         source=f"Computed with Python's hmac; accepted by {sdks}; inputs ours.",
         refused=f"Derived from the vector above; refused by {sdks}.",
+    )
+
+
+def mailtrap():
+    from mailtrap.webhooks import verify_signature
+
+    secret = "8d9a3c0e7f5b2d4a6c1e9f8b7a3d5c2e"
+    event = {"event": "delivery", "message_id": "9fb8bd10-6b4f-11f0-b558-0242ac120002", "event_id": "a2c3d4e5", "email": "zoë@example.com", "timestamp": NOW}
+    bodies = [
+        ("list of one event, with non-ASCII text", compact({"events": [event]}), None, None),
+        ("the same as JSON lines", compact(event) + "\n" + compact(event | {"event": "open", "event_id": "a2c3d4e6"}) + "\n", None, None),
+    ]
+    sign = lambda body: mac(secret, body).hex()
+    assert all(verify_signature(body, sign(body), secret) for _, body, *_ in bodies)
+    assert not verify_signature(bodies[0][1] + " ", sign(bodies[0][1]), secret)
+    sdks = "verify_signature of mailtrap 2.11.0 (PyPI) and verifyWebhookSignature of mailtrap 4.10.0 (npm)"
+    body_mac(
+        "mailtrap",
+        ["https://docs.mailtrap.io/email-api-smtp/advanced/webhooks", "https://mailtrap.github.io/mailtrap-dotnet/api/Mailtrap.Webhooks.WebhookSignature.html"],
+        secret=secret,
+        header="Mailtrap-Signature",
+        sign=sign,
+        bodies=bodies,
+        source=f"Computed with Python's hmac; accepted by {sdks}; inputs ours.",
+        refused=f"Derived from the vector above; refused by {sdks}.",
+    )
+
+
+def sendpost():
+    secret = "PyUklwwkmWyAR1Vwz2Gw"
+    event = {"event": {"eventID": "f2d8f4f6", "type": 2, "to": {"email": "zoë@example.com"}, "submittedAt": NOW}, "emailMessage": {"subject": "Grüße ♥"}}
+    body_mac(
+        "sendpost",
+        ["https://docs.sendpost.io/api-reference/webhook/webhook-signature-verification"],
+        secret=secret,
+        header="X-SendPost-Signature",
+        sign=lambda body: mac(secret, body).hex(),
+        bodies=[
+            ("event with non-ASCII text", compact(event), None, None),
+            ("event, pretty-printed", json.dumps(event, indent=2), None, None),
+        ],
+        extra={"X-SendPost-Signature-Alg": "hmac-sha256", "X-SendPost-Webhook-Id": "550e8400-e29b-41d4-a716-446655440000", "X-SendPost-Webhook-Attempt": "1"},
+    )
+
+
+def agentmail():
+    secret, id = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    headers = lambda now, body: {
+        "Content-Type": "application/json",
+        "svix-id": id,
+        "svix-timestamp": str(now),
+        "svix-signature": "v1," + b64(mac(key, f"{id}.{now}.{body}")),
+    }
+    received = {"type": "event", "event_type": "message.received", "event_id": "evt_123", "message": {"inbox_id": "inbox@agentmail.to", "subject": "Grüße ♥"}}
+    timed(
+        "agentmail",
+        ["https://docs.agentmail.to/webhook-verification"],
+        secret=secret,
+        now=NOW,
+        headers=headers,
+        bodies=[
+            ("message received, with non-ASCII text", compact(received), id, "message.received"),
+            ("message sent", compact(received | {"event_type": "message.sent"}), id, "message.sent"),
+        ],
+        other_times=STALE,
+        source="Computed with Python's hmac as Svix does, whose libraries the documentation refers to; inputs ours.",
     )
 
 
@@ -940,7 +1050,7 @@ def meta():
             "entry": [{"id": "102290129340398", "changes": [{"field": "messages", "value": {"messages": [{"id": "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQzQTRBNjU5OUFFRTAzODEwMTQ0RgA=", "text": {"body": "ESC"}}]}}]}],
         }
     ).replace("ESC", "caf\\u00e9 \\u2665")
-    status = compact({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": [{"field": "messages", "value": {"statuses": [{"id": "wamid.HBg", "status": "read"}]}}]}]})
+    contact = compact({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": [{"field": "messages", "value": {"contacts": [{"profile": {"name": "Zoë ♥"}, "wa_id": "16505551234"}]}}]}]})
     documentation = ["https://developers.facebook.com/docs/graph-api/webhooks/getting-started"]
     common = {"secret": secret, "header": "X-Hub-Signature-256", "sign": lambda body: "sha256=" + mac(secret, body).hex()}
     messages = [("message with escaped non-ASCII text", page, None, "page"), ("comment with text that is not escaped", plain, None, "instagram")]
@@ -948,7 +1058,7 @@ def meta():
     body_mac(
         "whatsapp",
         documentation + ["https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks"],
-        bodies=[("message with escaped non-ASCII text", whatsapp, None, "whatsapp_business_account"), ("message read", status, None, "whatsapp_business_account")],
+        bodies=[("message with escaped non-ASCII text", whatsapp, None, "whatsapp_business_account"), ("contact with text that is not escaped", contact, None, "whatsapp_business_account")],
         **common,
     )
     common |= {"header": "X-Hub-Signature", "sign": lambda body: "sha1=" + mac(secret, body, "sha1").hex()}
@@ -1106,7 +1216,7 @@ def lark():
 
 if __name__ == "__main__":
     for make in (
-        aftership, shipstation, uber, easypost, segment, klaviyo, customerio, mandrill, mailgun, sendgrid, resend, loops, emailit, lettermint, postmark_and_brevo, mailersend,
+        aftership, shipstation, uber, easypost, onfleet, segment, klaviyo, customerio, mandrill, mailgun, sendgrid, resend, loops, emailit, lettermint, mailtrap, sendpost, agentmail, postmark_and_brevo, mailersend,
         ebay, wix, squarespace, ecwid, loop_returns, fourthwall, shopware, linkedin, tiktok, meta, x_twitter, line, wechat, viber, lark,
     ):  # fmt: skip
         make()

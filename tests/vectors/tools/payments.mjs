@@ -2,7 +2,7 @@
 //
 // Node.js 20, in a directory with
 //   @adyen/api-library@32.1.0 @polar-sh/sdk@0.49.0 cashfree-pg@6.0.6 coinbase-commerce-node@1.0.4 creem@1.13.0 gocardless-nodejs@10.1.2
-//   mercadopago@3.6.1 onlinepayments-sdk-nodejs@6.2.0 razorpay@2.9.8
+//   fintoc@1.15.0 mercadopago@3.6.1 onlinepayments-sdk-nodejs@6.2.0 paymongo-node@10.17.0 razorpay@2.9.8
 // run `node payments.mjs DIRECTORY-OF-node_modules`. It prints how many verdicts agree, and fails on the first that does not.
 
 import { readFileSync } from 'node:fs';
@@ -18,6 +18,8 @@ const { Webhook: Coinbase } = require('coinbase-commerce-node');
 const { Cashfree, CFEnvironment } = require('cashfree-pg');
 const { WebhookSignatureValidator: MercadoPago } = require('mercadopago');
 const Razorpay = require('razorpay');
+const { WebhookSignature: Fintoc } = require('fintoc');
+const PayMongo = require('paymongo-node');
 const GoCardless = require('gocardless-nodejs/webhooks');
 const { verifyWebhookSignature: creem } = require('creem/webhooks');
 const { validateEvent: polar, WebhookVerificationError: PolarError } = require('@polar-sh/sdk/webhooks');
@@ -35,6 +37,19 @@ const judges = {
     MercadoPago.validate({ xSignature: header('x-signature'), xRequestId: header('x-request-id'), dataId, secret });
     return true;
   },
+  fintoc: ({ secret, body, header, now }) => {
+    const clock = Date.now;
+    Date.now = () => now * 1000;
+    try {
+      Fintoc.verifyHeader(body, header('fintoc-signature'), secret);
+    } finally {
+      Date.now = clock;
+    }
+    return true;
+  },
+  paymongo: ({ secret, body, header }) =>
+    PayMongo('sk_test_').webhooks
+      .constructEvent({ payload: body, signatureHeader: header('paymongo-signature'), webhookSecretKey: secret }),
   razorpay: ({ secret, body, header }) => Razorpay.validateWebhookSignature(body, header('x-razorpay-signature'), secret),
   gocardless: ({ secret, body, header }) => GoCardless.parse(body, secret, header('webhook-signature')),
   creem: async ({ secret, body, headers }) => (await creem(body, headers, secret), true),

@@ -3,7 +3,7 @@
 Python 3.11. One environment holds
 
     Adyen==16.0.0 braintree==4.48.0 gocardless-pro==3.22.0 mollie-api-py==1.10.20 onlinepayments-sdk-python3==10.3.0 razorpay==2.0.1
-    standardwebhooks==1.1.0 cryptography==50.0.2
+    standardwebhooks==1.1.0 fintoc==2.26.0
 
 and another, for `payments.py paypal` alone, which needs calls that newer versions dropped,
 
@@ -337,6 +337,43 @@ def polar():
            for name, key, headers, body, now, expect in cases])
 
 
+def fintoc():
+    from fintoc import webhook
+
+    secret, time = "whsec_test_0f8f2a4b9c", 1620870928
+    intent = '{"id":"evt_a4xK32BanKWYn","object":"event","type":"payment_intent.succeeded","mode":"test","created_at":"2021-05-13T01:55:27Z","data":{"id":"pi_BO381oEATXonG6bj","object":"payment_intent","amount":5990,"currency":"CLP","status":"succeeded","recipient_name":"Ñandú Café ♥"}}'
+    link = '{"id":"evt_QnwgbJ4C9mVeK2","object":"event","type":"link.credentials_changed","mode":"live","created_at":"2021-05-13T01:55:28Z","data":{"id":"link_BO381oEATXonG6bj"}}'
+    sdk = "WebhookSignature of fintoc 2.26.0 (PyPI) and fintoc 1.15.0 (npm)"
+
+    def header(body):
+        return f"t={time},v1={webhook.WebhookSignature._compute_signature(payload=body, timestamp=time, secret=secret)}"
+
+    def accepts(secret, header, body, now):
+        webhook.time.time = lambda: now
+        return refusal(lambda: webhook.WebhookSignature.verify_header(body, header, secret))
+
+    cases = [
+        ("payment intent succeeded, with non-ASCII text", secret, header(intent), intent, time, "valid"),
+        ("credentials changed, 300 s ago", secret, header(link), link, time + 300, "valid"),
+        ("301 s ago", secret, header(link), link, time + 301, "invalid: stale"),
+        ("301 s ahead", secret, header(link), link, time - 301, "invalid: from the future"),
+        ("another time", secret, header(link).replace(str(time), str(time + 1)), link, time, "invalid: signature mismatch"),
+        ("body changed by one blank", secret, header(intent), intent + " ", time, "invalid: signature mismatch"),
+        ("another secret", secret + "x", header(intent), intent, time, "invalid: signature mismatch"),
+    ]
+    vectors = []
+    for name, key, signature, body, now, expect in cases:
+        # The Python SDK looks at the past only.
+        assert accepts(key, signature, body, now) == (expect == "valid") or "future" in expect
+        event = json.loads(body) if expect == "valid" else {"id": None, "type": None}
+        source = f"Computed by {sdk}; verdict theirs; inputs ours." if expect == "valid" else f"Derived; refused by {sdk}."
+        if "future" in expect:
+            source = "Derived; refused by WebhookSignature of fintoc 1.15.0 (npm)."
+        vectors.append(vector(name, "official-code", source, key, {**JSON, "Fintoc-Signature": signature}, body, expect, now=now,
+                              id=event["id"], event=event["type"]))
+    write("fintoc", ["https://docs.fintoc.com/docs/resources/webhooks-walkthrough/webhooks-validating"], vectors)
+
+
 def by_node():
     """Vectors that payments.mjs lets the official packages of npm judge."""
     coinbase = '{"id":"9aa3c7ae-0a7c-4e65-9f3f-6f8ac1f9c2a0","scheduled_for":"2024-04-06T12:13:09Z","attempt_number":2,"event":{"id":"c7e0d5a1-93a5-4a0e-9a3e-5ff0b7c51c77","type":"charge:confirmed","api_version":"2018-03-22","created_at":"2024-04-06T12:13:09Z","data":{"code":"66BEOV2A","name":"Café Łódź ♥"}}}'
@@ -371,6 +408,28 @@ def by_node():
         vector("body changed by one blank", "official-code", f"The first, changed; refused by {sdk}.", secret, first, success + " ",
                "invalid: signature mismatch", now=1653468940),
         vector("another secret", "official-code", f"The first; refused by {sdk}.", secret + "x", first, success, "invalid: signature mismatch", now=1653468940),
+    ])
+
+    secret, sdk, time = "whsk_3s8bVQ3a5CzqkJc1", "webhooks.constructEvent of paymongo-node 10.17.0 (npm)", 1712405589
+    made_by = f"Computed with Python hmac, accepted by {sdk}; inputs ours."
+    paid = '{"data":{"id":"evt_8mbpFm4zYkn7hrKsNhWQ3J2F","type":"event","attributes":{"type":"payment.paid","livemode":false,"data":{"id":"pay_1","type":"payment","attributes":{"description":"Kapé Café ♥","amount":10000}},"created_at":1712405588}}}'
+    failed = '{"data":{"id":"evt_Wq2kP9aB7sD4fGh6JkL1mN3o","type":"event","attributes":{"type":"payment.failed","livemode":true,"data":{"id":"pay_2","type":"payment"},"created_at":1712405589}}}'
+
+    def paymongo(name, body, header, now=time, key=secret, expect="valid", source=made_by):
+        event = json.loads(body)["data"] if expect == "valid" else None
+        return vector(name, "official-code", source, key, {**JSON, "Paymongo-Signature": header}, body, expect, now=now,
+                      id=event and event["id"], event=event and event["attributes"]["type"])
+
+    test = f"t={time},te={hex_mac(secret, f'{time}.{paid}')},li="
+    live = f"t={time},te=,li={hex_mac(secret, f'{time}.{failed}')}"
+    write("paymongo", ["https://developers.paymongo.com/docs/creating-webhook", "https://github.com/paymongo/paymongo-node/blob/main/src/services/Webhook.js"], [
+        paymongo("payment paid in test mode, with non-ASCII text", paid, test),
+        paymongo("payment failed in live mode", failed, live),
+        paymongo("another time", paid, test.replace(str(time), str(time + 1)), expect="invalid: signature mismatch", source=f"The first, changed; refused by {sdk}."),
+        paymongo("body changed by one blank", paid + " ", test, expect="invalid: signature mismatch", source=f"The first, changed; refused by {sdk}."),
+        paymongo("another secret", paid, test, key=secret + "x", expect="invalid: signature mismatch", source=f"The first; refused by {sdk}."),
+        paymongo("a day and more later", paid, test, now=time + 24 * 3600 + 1, expect="invalid: stale (the SDK accepts it; this crate does not)",
+                 source="The first; the SDK does not judge the time, this crate grants a day by its own policy."),
     ])
 
     secret, sdk = "your_secret_key_here", "WebhookSignatureValidator.validate of mercadopago 3.6.1 (npm)"
@@ -478,6 +537,26 @@ def by_formula():
             [("payment, with non-ASCII text", captured, None, "payment", {}), ("void", voided, None, "void", {})], base64_mac,
             source="Computed with Python hmac as computeSignature of github.com/BoltApp/bolt-magento2, Helper/Hook.php, does; inputs ours.")
 
+    completed = '{"id":"aeb7475b-39c4-41ae-8237-d74a7379c355","time":"2020-04-01T12:47:02.147Z","event":"payment-intent.completed","context":{"id":"3589cb4a-0830-497d-a92d-c5178eb2ab9f","customerId":"Zoë Łódź ♥","amount":"7145.02","currency":"EUR"}}'
+    of_body("coinify", ["https://coinify.readme.io/docs/webhook-signature", "https://coinify.readme.io/docs/webhook-structure"], "x-coinify-webhook-signature",
+            "my-shared-secret", [("payment intent completed, with non-ASCII text", completed, "aeb7475b-39c4-41ae-8237-d74a7379c355", "payment-intent.completed", {})], hex_mac)
+    published = "bcdbb89e3031905f3cc1a20d16b5f969a17a7d8fa0c26e4a807c2193402d66f4"
+    example = '{"examplePayload":true}'
+    assert hex_mac("my-shared-secret", example) == published
+    write("coinify", None, [
+        vector("example of the documentation", "published", "Body, secret and signature of https://coinify.readme.io/docs/webhook-signature.", "my-shared-secret",
+               {**JSON, "x-coinify-webhook-signature": published}, example),
+    ])
+
+    invoice = '{"webhook_type":"invoice.created","object_type":"invoice","organization_id":"1a901a90-1a90-1a90-1a90-1a901a901a90","invoice":{"lago_id":"5eb02857-a71e-4ea2-bcf9-57d3a41bc6ba","customer":{"name":"Café Łódź ♥"}}}'
+    started = '{"webhook_type":"subscription.started","object_type":"subscription","organization_id":"1a901a90-1a90-1a90-1a90-1a901a901a90","subscription":{"lago_id":"1b2c","status":"active"}}'
+    first, second = "7f7b0a1e-6f1c-4d2a-9a53-9f2d7a1b8c44", "c0e1d2f3-0a1b-4c5d-8e9f-1a2b3c4d5e6f"
+    of_body("lago", ["https://getlago.com/docs/api-reference/webhooks/format---signature", "https://github.com/getlago/lago-api/blob/main/app/models/webhook.rb"],
+            "X-Lago-Signature", "886fe239-927d-4072-ab72-6dd345e8dd0d",
+            [("invoice created, with non-ASCII text", invoice, first, "invoice.created", {"X-Lago-Unique-Key": first, "X-Lago-Signature-Algorithm": "hmac"}),
+             ("subscription started", started, second, "subscription.started", {"X-Lago-Unique-Key": second, "X-Lago-Signature-Algorithm": "hmac"})],
+            base64_mac, source="Computed with Python hmac as hmac_signature of github.com/getlago/lago-api, app/models/webhook.rb, does; inputs ours.")
+
 
 def recurly():
     paid = '{"id":"rk3jeoavyasu","object_type":"payment","site_id":"qc326l1hl8k9","event_type":"succeeded","event_time":"2024-04-06T12:13:09Z","account_code":"Café Łódź ♥"}'
@@ -534,5 +613,5 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["paypal"]:
         paypal()
     else:
-        for make in (adyen, braintree, gocardless, mollie, worldline, razorpay, polar, by_node, by_formula, recurly):
+        for make in (adyen, braintree, gocardless, mollie, worldline, razorpay, polar, fintoc, by_node, by_formula, recurly):
             make()

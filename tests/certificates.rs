@@ -30,10 +30,12 @@ const DAY: u64 = 24 * 60 * 60;
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 
+type Change = fn(&mut CertificateParams);
+
 #[tokio::test]
 async fn a_certificate_holds_for_its_time_name_and_purpose() {
     let ca = authority("somebody");
-    let cases: [(&str, fn(&mut CertificateParams), &str); 20] = [
+    let cases: [(&str, Change, &str); 20] = [
         ("as it should be", |_| {}, "holds"),
         ("from this second on", |it| it.not_before = date_time_ymd(2027, 1, 15) + secs(8 * 3600), "holds"),
         ("until this second", |it| it.not_after = date_time_ymd(2027, 1, 15) + secs(8 * 3600), "holds"),
@@ -159,7 +161,7 @@ async fn a_chain_must_lead_to_a_pinned_root() {
 #[tokio::test]
 async fn everything_above_a_certificate_must_hold_too() {
     let root = authority("root");
-    let cases: [(&str, fn(&mut CertificateParams), &str); 4] = [
+    let cases: [(&str, Change, &str); 4] = [
         ("expired", |it| it.not_after = date_time_ymd(2020, 1, 1), "a certificate above it has expired"),
         ("not valid yet", |it| it.not_before = date_time_ymd(2040, 1, 1), "a certificate above it is not valid yet"),
         ("no authority", |it| it.is_ca = IsCa::ExplicitNoCa, "the chain breaks the rules"),

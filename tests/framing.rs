@@ -182,12 +182,19 @@ proptest! {
 /// The schemes that this file has an opinion of: those that our signer signs by and whose parts are plain.
 fn modelled() -> Vec<Scheme<'static>> {
     let is_plain = |part: &Part<'_>| {
-        use Part::{
-            Body, BodySha256, Header, Id, Method, Path, SortedForm, Target, Text, Timestamp, Url, UrlDecoding,
-        };
+        use Part::{Body, BodySha256, Header, Id, Method, Path, SortedForm, Target, Text, Timestamp, Url, UrlDecoding};
         let is_known = matches!(
             part,
-            Body | BodySha256 | Id | Method | Path | SortedForm { .. } | Target | Text(_) | Timestamp | Url | UrlDecoding(_)
+            Body | BodySha256
+                | Id
+                | Method
+                | Path
+                | SortedForm { .. }
+                | Target
+                | Text(_)
+                | Timestamp
+                | Url
+                | UrlDecoding(_)
         );
         is_known && !matches!(part, Header(_))
     };

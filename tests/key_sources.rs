@@ -96,7 +96,8 @@ async fn what_a_source_answers_decides() {
         (Err(KeyError::Untrusted { why: "expired" }), 401, "untrusted_key"),
         (unavailable(), 503, "keys_unavailable"),
     ] {
-        for (scheme, request) in [(TOKEN, token(Some("k1"))), (PAGE, page("k1")), (LINK, link("https://keys.example/"))] {
+        for (scheme, request) in [(TOKEN, token(Some("k1"))), (PAGE, page("k1")), (LINK, link("https://keys.example/"))]
+        {
             let source = Scripted::answering({
                 let answer = answer.clone();
                 move |_| answer.clone()
@@ -117,7 +118,8 @@ async fn a_body_is_not_read_for_a_key_that_is_not_there() {
             let polled = Arc::new(AtomicUsize::new(0));
             let (head, _) = request.clone().into_parts();
             let body = Counted { polled: Arc::clone(&polled) };
-            let service = Scripted::answering(move |_| Err(error.clone())).layer(scheme).layer(Calls::default().handler());
+            let service =
+                Scripted::answering(move |_| Err(error.clone())).layer(scheme).layer(Calls::default().handler());
             let answer = send(&service, Request::from_parts(head, body)).await;
             assert_eq!(answer.status, status, "{}", scheme.name);
             assert_eq!(polled.load(Ordering::SeqCst), 0, "{}", scheme.name);
@@ -144,7 +146,10 @@ async fn what_asks_for_no_key_is_refused_without_asking() {
         (
             "two links",
             LINK,
-            with(link(""), r#"{"certificate":"https://keys.example/","signature":"00","message":"m","certificate":""}"#),
+            with(
+                link(""),
+                r#"{"certificate":"https://keys.example/","signature":"00","message":"m","certificate":""}"#,
+            ),
             401,
         ),
         ("no JSON", LINK, with(link(""), "certificate"), 401),
@@ -168,10 +173,11 @@ async fn a_source_that_never_answers_is_given_up() {
 #[tokio::test]
 async fn a_delivery_says_which_key_was_found() {
     let source = Scripted::answering(|_| Ok([found(&STRANGER, Some("old")), found(&PAIR, Some("k1"))].concat().into()));
-    let service = source.layer(TOKEN).layer(tower::service_fn(|request: Request<tower_webhook::body::Verified>| async move {
-        assert_eq!(request.body().delivery().key_id(), Some("k1"));
-        Ok::<_, Infallible>(support::with_status(200))
-    }));
+    let service =
+        source.layer(TOKEN).layer(tower::service_fn(|request: Request<tower_webhook::body::Verified>| async move {
+            assert_eq!(request.body().delivery().key_id(), Some("k1"));
+            Ok::<_, Infallible>(support::with_status(200))
+        }));
     let answer = send(&service, token(Some("k1")).map(http_body_util::Full::new)).await;
     assert_eq!(answer.status, 200);
 }

@@ -25,7 +25,7 @@ use serde_json::Value;
 use tower_webhook::{
     clock::{Clock, SystemClock, UnixTime},
     provider,
-    scheme::{Outgoing, Scheme, SchemeBuilder, Signer},
+    scheme::{Expected, Outgoing, Part, Scheme, SchemeBuilder, Signer, Source},
 };
 
 /// In each secret of these tests, so that it is noticed wherever one comes out.
@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn every_known_answer_vector_gets_its_verdict() {
-    let vectors: Vec<(String, Vector)> = catalogue_vectors().collect();
+    let vectors: Vec<(String, Vector)> =
+        catalogue_vectors().filter(|(provider, _)| !depends_on_target(provider)).collect();
     assert!(vectors.len() >= 170, "{} vectors", vectors.len());
     let endpoints: Vec<String> = vectors
         .iter()
@@ -58,8 +59,9 @@ fn every_known_answer_vector_gets_its_verdict() {
 }
 
 #[test]
-fn schemes_that_sign_the_url_take_path_and_query_from_the_request() {
-    let vectors = catalogue_vectors().filter(|(provider, _)| ["hubspot-v3", "square"].contains(&&**provider));
+fn schemes_that_look_at_the_url_take_path_and_query_from_the_request() {
+    let signs_url = |provider: &str| ["hubspot-v3", "square"].contains(&provider) || depends_on_target(provider);
+    let vectors = catalogue_vectors().filter(|(provider, _)| signs_url(provider));
     let wrong: Vec<String> = vectors
         .filter_map(|(provider, vector)| {
             let (origin, target) =
@@ -311,6 +313,23 @@ fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
         ("an unknown top-level setting", "listn = ''\n".to_owned() + &good(""), &["unknown field `listn`", "`listen`"]),
         ("no keys at all", stripe(""), &["endpoint 1 (/stripe)", "missing field `keys`"]),
         ("a key that is no list", stripe(&format!("keys = '{CANARY}'")), &["`keys`", "expected a list"]),
+        (
+            "names for other keys",
+            stripe("keys = ['a', 'b']\nkey_ids = ['2026-11']"),
+            &["endpoint 1 (/stripe)", "`key_ids`", "each of the `keys`"],
+        ),
+        (
+            "a file that is not there",
+            stripe("keys = ['file:/nowhere/key']"),
+            &["`keys`", "`/nowhere/key`", "cannot be read"],
+        ),
+        ("keys that nobody publishes", stripe("keys = 'fetch'"), &["`keys`", "`stripe`", "configured"]),
+        ("a parameter that is missing", endpoint("/", "paypal", "keys = 'fetch'"), &["`parameters`", "`webhook-id`"]),
+        (
+            "a parameter that is no text",
+            stripe(&format!("{}\nparameters = {{ a = 1 }}", keys())),
+            &["`parameters", "expected a string"],
+        ),
         ("a key that is no text", stripe("keys = [1234567]"), &["`keys`", "expected a string"]),
         ("an empty list", stripe("keys = []"), &["`keys`", "at least one"]),
         ("an empty secret", stripe("keys = ['']"), &["endpoint 1 (/stripe)", "`keys`", "position 0", "empty"]),
@@ -442,7 +461,11 @@ fn quoted(text: &str) -> String {
 #[derive(Deserialize)]
 struct Vector {
     name: String,
-    secret: String,
+    secret: Option<String>,
+    #[serde(default)]
+    keys: Vec<NamedKey>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
     method: String,
     url: String,
     headers: BTreeMap<String, String>,
@@ -452,6 +475,27 @@ struct Vector {
     expect: String,
     id: Option<String>,
     event: Option<String>,
+}
+
+/// Whether path or query of a request say anything that the public URL does not.
+fn depends_on_target(provider: &str) -> bool {
+    let scheme = provider::find(provider).unwrap();
+    let is_query = |source: Source<'_>| matches!(source, Source::Query(_));
+    let looks_at_target = |parts: &[Part<'_>]| {
+        parts.iter().any(|part| matches!(part, Part::Target | Part::Path | Part::Query(_) | Part::Canonical(_)))
+    };
+    let claims = scheme.jws.iter().flat_map(|jws| jws.claims).any(|claim| match claim.expected {
+        Expected::Sha256(parts, _) => looks_at_target(parts),
+        _ => false,
+    });
+    let places = [scheme.id, scheme.event, scheme.timestamp.map(|time| time.source), Some(scheme.signature.place)];
+    claims || looks_at_target(scheme.message) || places.into_iter().flatten().any(is_query)
+}
+
+#[derive(Deserialize)]
+struct NamedKey {
+    id: Option<String>,
+    key: String,
 }
 
 fn catalogue_vectors() -> impl Iterator<Item = (String, Vector)> {
@@ -471,8 +515,16 @@ fn catalogue_vectors() -> impl Iterator<Item = (String, Vector)> {
 
 impl Vector {
     fn settings(&self) -> String {
-        let now = self.now.map_or(String::new(), |now| format!("now = {now}"));
-        format!("keys = [{}]\n{now}", quoted(&self.secret))
+        let list = |texts: Vec<&str>| texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+        let keys = self.secret.iter().map(String::as_str).chain(self.keys.iter().map(|key| &*key.key)).collect();
+        let ids: Vec<&str> = self.keys.iter().filter_map(|key| key.id.as_deref()).collect();
+        let parameters: Vec<_> =
+            self.parameters.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
+        let mut settings = format!("keys = [{}]\nparameters = {{ {} }}\n", list(keys), parameters.join(", "));
+        if !ids.is_empty() {
+            settings += &format!("key_ids = [{}]\n", list(ids));
+        }
+        settings + &self.now.map_or(String::new(), |now| format!("now = {now}"))
     }
 
     fn sent_to(&self, target: &str) -> Sent {
@@ -498,7 +550,8 @@ impl Vector {
                 && report["provider"] == provider
                 && id == self.id.as_deref()
                 && (self.event.is_none() || event == self.event.as_deref())
-                && (answer.outcome(), answer.line["delivery_id"].as_str()) == ("accepted", id)
+                && answer.outcome() == "accepted"
+                && answer.line["delivery_id"].as_str().map(str::to_owned) == id.map(|id| id.chars().take(64).collect())
         } else {
             (400..500).contains(&answer.status) && !answer.is_report() && answer.line["delivery_id"].is_null()
         };

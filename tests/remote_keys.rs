@@ -10,7 +10,6 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -187,7 +186,7 @@ async fn any_number_of_requests_at_once_cause_one_fetch() {
     let (host, keys, _) = host();
     host.answers(200, set(&["a"]));
     host.holds_back(true);
-    let waiting: Vec<_> = (0..1000)
+    let waiting: Vec<_> = (0..10_000)
         .map(|index| {
             let id = if index % 2 == 0 { "a".to_owned() } else { format!("invented-{index}") };
             tokio::spawn(keys.keys(named(&id), at(NOW)))
@@ -553,7 +552,8 @@ async fn a_server_without_tls_is_not_believed() {
 
 #[tokio::test]
 async fn servers_that_misbehave_are_not_waited_for_followed_or_read_to_the_end() {
-    let cases: [(&str, fn() -> Reply, &str); 9] = [
+    type Answering = fn() -> Reply;
+    let cases: [(&str, Answering, &str); 9] = [
         ("redirects", || redirect("/elsewhere"), "unavailable"),
         ("redirects to another host", || redirect("https://169.254.169.254/latest/meta-data"), "unavailable"),
         ("never ends", endless, "unavailable"),
@@ -564,18 +564,19 @@ async fn servers_that_misbehave_are_not_waited_for_followed_or_read_to_the_end()
         ("breaks", || reply(500, ""), "unavailable"),
         ("answers well", || reply(200, set(&["a"])), "keys"),
     ];
-    for protocol in ["h2", "http/1.1"] {
-        for (name, answer, expected) in cases {
-            let server = HttpsServer::start(&["keys.test"], &[protocol], move |request| {
-                assert_ne!(request.uri().path(), "/elsewhere", "a redirect was followed");
-                answer()
-            })
-            .await;
-            let keys = over_tls(&server, "keys.test").timeout(Duration::from_millis(500));
-            assert_eq!(outcome(&keys, named("a")).await, expected, "{name}, {protocol}");
-            assert_eq!(server.requests(), 1, "{name}, {protocol}");
-        }
-    }
+    let both = ["h2", "http/1.1"].into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
+    // Next to each other, for some of them are waited for in vain.
+    join_all(both.map(|(protocol, (name, answer, expected))| async move {
+        let server = HttpsServer::start(&["keys.test"], &[protocol], move |request| {
+            assert_ne!(request.uri().path(), "/elsewhere", "a redirect was followed");
+            answer()
+        })
+        .await;
+        let keys = over_tls(&server, "keys.test").timeout(secs(2));
+        assert_eq!(outcome(&keys, named("a")).await, expected, "{name}, {protocol}");
+        assert_eq!(server.requests(), 1, "{name}, {protocol}");
+    }))
+    .await;
 }
 
 #[tokio::test]

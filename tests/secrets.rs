@@ -161,9 +161,7 @@ async fn neither_deliveries_nor_answers_hold_a_secret() {
                 *request.headers_mut() = headers.clone();
                 match change {
                     Some(0) => drop(request.headers_mut().remove(signature)),
-                    Some(1) => {
-                        drop(request.headers_mut().insert(signature, "v1=00,v1,00".parse().unwrap()))
-                    }
+                    Some(1) => drop(request.headers_mut().insert(signature, "v1=00,v1,00".parse().unwrap())),
                     Some(_) => drop(request.headers_mut().insert("content-encoding", "gzip".parse().unwrap())),
                     None => {}
                 }

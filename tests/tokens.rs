@@ -105,7 +105,11 @@ fn tokens_that_are_signed_in_another_way_are_refused() {
         ("a payload that is not encoded", rs256.header("b64", json!(false)), Rejection::UnusableSignature),
         ("a payload that is compressed", rs256.header("zip", json!("DEF")), Rejection::UnusableSignature),
         ("two parts", Token { raw: Some("e30.e30".to_owned()), ..Token::good() }, Rejection::UnusableSignature),
-        ("four parts", Token { raw: Some("e30.e30.e30.e30".to_owned()), ..Token::good() }, Rejection::UnusableSignature),
+        (
+            "four parts",
+            Token { raw: Some("e30.e30.e30.e30".to_owned()), ..Token::good() },
+            Rejection::UnusableSignature,
+        ),
         ("not base64", Token { raw: Some("{}.{}.{}".to_owned()), ..Token::good() }, Rejection::UnusableSignature),
         ("padding", Token { raw: Some(format!("{}=", rs256.text())), ..Token::good() }, Rejection::UnusableSignature),
     ] {
@@ -219,7 +223,8 @@ fn claims_that_are_wrong_are_refused() {
         ("no digest", "body", json!(""), false),
     ] {
         let token = Token::good().claim(name, value).by("ES256");
-        let expected = if is_accepted { None } else { Some(Rejection::WrongClaim { claim: format!("/{name}").into() }) };
+        let expected =
+            if is_accepted { None } else { Some(Rejection::WrongClaim { claim: format!("/{name}").into() }) };
         assert_eq!(judge(&verifier, &token, BODY).err(), expected, "{attack}");
     }
     let token = Token::good().by("ES256");

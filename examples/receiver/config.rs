@@ -1,14 +1,15 @@
 //! The file: what may stand in it, and what is said if something else does.
 
-use std::{env, fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, env, fmt, fs, net::SocketAddr, sync::OnceLock, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Table;
 use tower_webhook::{
     ConfigError,
     clock::UnixTime,
+    key::RemoteKeys,
     provider,
-    scheme::{CheckedScheme, IntoScheme, SchemeBuilder, Tolerance, Verifier},
+    scheme::{CheckedScheme, IntoScheme, SchemeBuilder, Tolerance, Verifier, VerifierBuilder},
     store::Quota,
 };
 
@@ -69,7 +70,11 @@ struct Settings {
     path: String,
     provider: Option<String>,
     scheme: Option<SchemeBuilder>,
-    keys: Vec<String>,
+    keys: Keys,
+    #[serde(default)]
+    key_ids: Vec<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
     public_origin: Option<String>,
     public_url: Option<String>,
     max_body: Option<usize>,
@@ -199,8 +204,14 @@ impl Settings {
         if let Some(secs) = self.tolerance_secs {
             builder = builder.tolerance(Duration::from_secs(secs));
         }
-        let keys = self.keys.iter().map(|key| resolve(key)).collect::<Result<Vec<_>, _>>()?;
-        builder.build(keys).map_err(|error| match error {
+        for (name, value) in &self.parameters {
+            builder = builder.parameter(name, value.as_str());
+        }
+        self.build(builder)?.map_err(|error| match error {
+            ConfigError::MissingParameter { name, .. } => {
+                let why = format!("needs `{name}`, which only you can know: parameters = {{ {name} = \"…\" }}");
+                Problem::with("parameters", why)
+            }
             ConfigError::MissingPublicUrl { scheme } => {
                 let why = format!(
                     "missing, and `{scheme}` signs the URL: say what your server is reached under, such as \
@@ -217,6 +228,19 @@ impl Settings {
             ConfigError::InvalidValue { what: "public URL", .. } => Problem::with("public_url", error.to_string()),
             error => Problem::with("keys", error.to_string()),
         })
+    }
+
+    fn build(&self, builder: VerifierBuilder) -> Result<Result<Verifier, ConfigError>, Problem> {
+        let Keys::Written(keys) = &self.keys else { return Ok(builder.build(remote_keys()?)) };
+        let keys = keys.iter().map(|key| resolve(key)).collect::<Result<Vec<_>, _>>()?;
+        if self.key_ids.is_empty() {
+            return Ok(builder.build(keys));
+        }
+        if self.key_ids.len() != keys.len() {
+            return Err(Problem::with("key_ids", "must name each of the `keys`, in their order"));
+        }
+        let named: Vec<(&str, String)> = self.key_ids.iter().map(String::as_str).zip(keys).collect();
+        Ok(builder.build(named))
     }
 
     fn scheme(&self) -> Result<CheckedScheme, Problem> {
@@ -253,8 +277,55 @@ impl RateLimit {
     }
 }
 
-/// The secret itself, or what the environment has under its name.
+/// The keys themselves, or the word that they are to be fetched.
+enum Keys {
+    Written(Vec<String>),
+    Fetched,
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list, in square brackets, or the word \"fetch\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Keys, E> {
+                match word {
+                    "fetch" => Ok(Keys::Fetched),
+                    word => Err(E::invalid_type(serde::de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Keys, A::Error> {
+                Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(list)).map(Keys::Written)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// All endpoints share what was fetched.
+fn remote_keys() -> Result<RemoteKeys, Problem> {
+    static KEYS: OnceLock<RemoteKeys> = OnceLock::new();
+    if KEYS.get().is_none() {
+        let keys = RemoteKeys::https().map_err(|error| Problem::with("keys", error.to_string()))?;
+        drop(KEYS.set(keys));
+    }
+    KEYS.get().cloned().ok_or_else(|| Problem::with("keys", "cannot be fetched"))
+}
+
+/// The key itself, or what the environment or a file has under its name.
 fn resolve(key: &str) -> Result<String, Problem> {
+    if let Some(path) = key.strip_prefix("file:") {
+        let text = fs::read_to_string(path);
+        return text.map_err(|error| Problem::with("keys", format!("the file `{path}` cannot be read: {error}")));
+    }
     let Some(name) = key.strip_prefix("env:") else { return Ok(key.to_owned()) };
     env::var(name).map_err(|error| {
         let why = match error {

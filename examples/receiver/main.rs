@@ -10,9 +10,12 @@
 //! [[endpoint]]
 //! path = "/stripe"
 //! provider = "stripe"                 # a name in the catalogue; or a scheme of your own, as below
-//! keys = ["whsec_abc", "env:OLD_KEY"] # several while rotating; "env:NAME" reads the environment
+//! keys = ["whsec_abc", "env:OLD_KEY"] # several while rotating; "env:NAME" reads the environment, "file:PATH" a file;
+//!                                     # or keys = "fetch", where the provider publishes them
 //!
 //! # All of these are optional.
+//! key_ids = ["2026-11", "2026-05"]    # names of the keys, where requests name theirs
+//! parameters = { audience = "https://hooks.example.com" } # what the scheme needs and only you know
 //! public_origin = "https://hooks.example.com" # or public_url, for schemes that sign the URL
 //! max_body = 1048576
 //! tolerance_secs = 300

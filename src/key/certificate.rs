@@ -249,6 +249,7 @@ fn check_name(certificate: &TbsCertificate, expected: &str) -> Result<(), KeyErr
     if named { Ok(()) } else { untrusted("it is for another name") }
 }
 
+#[cfg(feature = "jwt")]
 fn check_extensions(certificate: &TbsCertificate, oids: &[&str]) -> Result<(), KeyError> {
     let extensions = certificate.extensions().map(Vec::as_slice).unwrap_or_default();
     let has = |oid: &&str| {

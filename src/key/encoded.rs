@@ -11,10 +11,7 @@ use spki::{
     der::{Decode, Encode, Reader, SliceReader, Tag, asn1::UintRef},
 };
 
-use super::{
-    KeyKind, PublicKey,
-    public::Inner,
-};
+use super::{KeyKind, PublicKey, public::Inner};
 use crate::{ConfigError, scheme::JwsAlgorithm};
 
 pub(super) fn parse(text: &str) -> Result<PublicKey, ConfigError> {

@@ -1,4 +1,4 @@
-//! What verifies: secrets, and rings of several keys.
+//! What verifies: secrets, public keys, rings of several, and where to find them.
 //!
 //! ```
 //! use tower_webhook::{key::{Key, KeyRing, Secret}, provider};
@@ -10,11 +10,29 @@
 //! let stripe = provider::STRIPE.verifier(["whsec_new", "whsec_old"])?;
 //!
 //! // Keys may have names, for logs and metrics.
+//! let stripe = provider::STRIPE.verifier([("2026-11", "whsec_new"), ("2026-05", "whsec_old")])?;
+//!
+//! // The same in more words.
 //! let ring = KeyRing::new([
 //!     Key::new(Secret::text("whsec_new")?).with_id("2026-11"),
 //!     Key::new(Secret::text("whsec_old")?).with_id("2026-05"),
 //! ])?;
 //! let stripe = provider::STRIPE.verifier(ring)?;
+//! # Ok::<(), tower_webhook::ConfigError>(())
+//! ```
+//!
+//! Public keys are written as text too: PEM, DER in base64, hexadecimal digits, JSON Web Keys and sets of them ([`PublicKey`]). Those that
+//! a provider publishes are fetched when a request asks for them, by [`RemoteKeys`] or a [`KeySource`] of your own:
+//!
+//! ```
+//! # #[cfg(all(feature = "fetch", feature = "jwt", feature = "rsa"))] {
+//! use tower_webhook::{key::RemoteKeys, provider, scheme::Verifier};
+//!
+//! let pubsub = Verifier::builder(provider::GOOGLE_PUBSUB_PUSH)
+//!     .parameter("audience", "https://hooks.example.com/pubsub")
+//!     .parameter("email", "pusher@my-project.iam.gserviceaccount.com")
+//!     .build(RemoteKeys::https()?)?;
+//! # }
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 
@@ -41,13 +59,13 @@ pub use self::{
 };
 #[cfg(feature = "_public-key")]
 pub(crate) use asymmetric::{Digested, Digesting};
-pub(crate) use compare::{Tag, first_match};
 #[cfg(all(feature = "jwt", feature = "x509"))]
 pub(crate) use certificate::x5c_key;
+pub(crate) use compare::{Tag, first_match};
 #[cfg(all(feature = "jwt", feature = "_public-key"))]
 pub(crate) use encoded::jwk_set;
 #[cfg(feature = "fetch")]
 pub use fetch::HttpsFetcher;
-pub use remote::{NoBody, RemoteKeys};
 pub(crate) use public::KeyKind;
+pub use remote::{NoBody, RemoteKeys};
 pub(crate) use ring::Material;

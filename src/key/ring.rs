@@ -122,9 +122,17 @@ fn same(a: &Material, b: &Material) -> bool {
     }
 }
 
-/// What a verifier can be given as keys: text, a [`Secret`], several of either, or a whole [`KeyRing`].
+/// What a verifier can be given as keys: text, a [`Secret`], a [`PublicKey`], one of them with its name, several, a whole [`KeyRing`], or a
+/// [`KeySource`] that finds them.
 ///
 /// Text is read in the format that the scheme prescribes, as the provider's console shows it.
+///
+/// ```
+/// use tower_webhook::provider;
+///
+/// let worldline = provider::WORLDLINE.verifier([("key-2026", "new secret"), ("key-2025", "old secret")])?;
+/// # Ok::<(), tower_webhook::ConfigError>(())
+/// ```
 pub trait IntoKeys {
     /// The ring of these keys.
     ///
@@ -185,6 +193,19 @@ impl IntoKeys for &String {
 impl IntoKeys for String {
     fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
         zeroize::Zeroizing::new(self).as_str().into_keys(format)
+    }
+}
+
+/// Keys with their name, as [`Key::with_id`] gives it.
+impl<I: Into<Arc<str>>, K: IntoKeys> IntoKeys for (I, K) {
+    fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
+        let (id, keys) = self;
+        let mut ring = keys.into_keys(format)?;
+        let id = id.into();
+        for key in &mut ring.keys {
+            key.id = Some(Arc::clone(&id));
+        }
+        Ok(ring)
     }
 }
 

@@ -152,7 +152,9 @@ impl Secret {
             SecretFormat::AnyText if text.starts_with("whsk_") && text.trim() == text => Self::raw(text),
             SecretFormat::AnyText => Self::text(text),
             SecretFormat::Sha1OfText => Self::raw(sha1::Sha1::digest(plausible(text)?).to_vec()),
-            SecretFormat::PublicKey => Err(ConfigError::MalformedSecret { expected: "a public key, which is no secret" }),
+            SecretFormat::PublicKey => {
+                Err(ConfigError::MalformedSecret { expected: "a public key, which is no secret" })
+            }
         }
     }
 

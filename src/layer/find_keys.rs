@@ -58,13 +58,15 @@ impl FindKeys {
     ) -> Poll<Result<Buffered, Rejection>> {
         loop {
             match self {
-                Self::BeforeBody(asked) => {
-                    match ready!(asked.poll(cx)) {
-                        Ok(keys) => verification.supply(keys),
-                        Err(error) => return Poll::Ready(Err(error.into())),
+                Self::BeforeBody(asked) => match ready!(asked.poll(cx)) {
+                    Ok(keys) => {
+                        *self = Self::Done;
+                        if let Err(rejection) = verification.supply(keys, head) {
+                            return Poll::Ready(Err(rejection));
+                        }
                     }
-                    *self = Self::Done;
-                }
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                },
                 Self::Done => return read.poll_read(cx, |chunk| verification.update(chunk)),
                 Self::AfterBody => {
                     let body = match ready!(read.as_mut().poll_read(cx, |chunk| verification.update(chunk))) {
@@ -81,10 +83,7 @@ impl FindKeys {
                     let answer = ready!(asked.poll(cx));
                     let Self::WithBody(body, _) = std::mem::replace(self, Self::Done) else { continue };
                     return Poll::Ready(match answer {
-                        Ok(keys) => {
-                            verification.supply(keys);
-                            Ok(body)
-                        }
+                        Ok(keys) => verification.supply(keys, head).map(|()| body),
                         Err(error) => Err(error.into()),
                     });
                 }

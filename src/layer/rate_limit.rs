@@ -210,7 +210,9 @@ const STORE_PATIENCE: Duration = Duration::from_secs(1);
 // Nothing in it is ever pinned but the store's future, which is `Unpin` itself.
 impl<B, K, F> Unpin for RateLimitFuture<B, K, F> {}
 
-impl<B, K: RateLimitBy<B>, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future for RateLimitFuture<B, K, F> {
+impl<B, K: RateLimitBy<B>, F: Future<Output = Result<Verdict, StoreError>> + Unpin> Future
+    for RateLimitFuture<B, K, F>
+{
     type Output = Result<Request<B>, Refusal>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

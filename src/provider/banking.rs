@@ -216,7 +216,12 @@ pub const MARQETA: Scheme<'static> = Scheme {
 /// Marqeta with the older algorithm: `X-Marqeta-Signature`, HMAC-SHA1 of the body. Otherwise as [`MARQETA`].
 ///
 /// Source: <https://www.marqeta.com/docs/developer-guides/signature-verification>
-pub const MARQETA_SHA1: Scheme<'static> = Scheme { name: "marqeta-sha1", algorithm: Algorithm::HmacSha1, ..MARQETA };
+pub const MARQETA_SHA1: Scheme<'static> = Scheme {
+    name: "marqeta-sha1",
+    // Which of the two it is, is set for each webhook.
+    algorithm: Algorithm::HmacSha1,
+    ..MARQETA
+};
 
 /// Middesk: `X-Middesk-Signature-256`, HMAC-SHA256 of the body.
 ///

@@ -32,7 +32,10 @@ mod payments;
 mod social;
 mod standard;
 
-pub use self::{banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*, identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*};
+pub use self::{
+    banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*,
+    identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*,
+};
 use crate::{ConfigError, scheme::Scheme};
 
 /// All providers, by name.
@@ -60,6 +63,7 @@ pub const ALL: &[Scheme<'static>] = &[
     AUTODESK,
     AWS_SNS,
     AWS_SNS_V1,
+    AZURE_DEVOPS,
     AZURE_EVENT_GRID,
     AZURE_EVENT_GRID_QUERY_TOKEN,
     BAMBOOHR,
@@ -99,6 +103,7 @@ pub const ALL: &[Scheme<'static>] = &[
     CLOUDFLARE,
     CLOUDFLARE_STREAM,
     CLOUDINARY,
+    CLOUDINARY_SHA256,
     COINBASE_COMMERCE,
     COINFLOW,
     COINIFY,
@@ -210,6 +215,7 @@ pub const ALL: &[Scheme<'static>] = &[
     META_SHA1,
     MICROSOFT_GRAPH,
     MICROSOFT_TEAMS_OUTGOING,
+    MIDDESK,
     MODERN_TREASURY,
     MOLLIE,
     MONDAY,
@@ -286,7 +292,9 @@ pub const ALL: &[Scheme<'static>] = &[
     STRIKE,
     STRIPE,
     STYTCH,
+    SUMSUB_SHA1,
     SUMSUB_SHA256,
+    SUMSUB_SHA512,
     SUPABASE_AUTH_HOOKS,
     SURGE,
     SVIX,

@@ -1,6 +1,6 @@
 use super::{
-    Algorithm, CheckedScheme, Encoding, Grammar, IntoScheme, Part, Repeats, Scheme, Signature, Source,
-    Timestamp, TimestampFormat, Tolerance,
+    Algorithm, CheckedScheme, Encoding, Grammar, IntoScheme, Part, Repeats, Scheme, Signature, Source, Timestamp,
+    TimestampFormat, Tolerance,
 };
 use crate::{ConfigError, key::SecretFormat};
 use std::time::Duration;

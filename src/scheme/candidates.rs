@@ -31,8 +31,10 @@ impl Candidates {
     ) -> Option<Self> {
         let items = texts.flat_map(|text| grammar.signatures(text, parameters)).take(MAX_CANDIDATES);
         if algorithm.asymmetric().is_some() {
-            let signatures: Vec<_> =
-                items.filter_map(|item| encoding.decode_bytes(&item, MAX_SIGNATURE)).filter(|s| !s.is_empty()).collect();
+            let signatures: Vec<_> = items
+                .filter_map(|item| encoding.decode_bytes(&item, MAX_SIGNATURE))
+                .filter(|s| !s.is_empty())
+                .collect();
             return (!signatures.is_empty()).then_some(Self::Asymmetric(signatures));
         }
         let mut tags = items.filter_map(|item| match algorithm {
@@ -73,15 +75,11 @@ impl OwnedGrammar {
             Self::Bare => (Some(Cow::Borrowed(text)), None),
             Self::Prefixed(prefix) => (text.strip_prefix(&**prefix).map(Cow::Borrowed), None),
             Self::Base64Json { member } => (super::json::find_only(text.as_bytes(), member), None),
-            Self::MaybePrefixed(prefix) => {
-                (Some(Cow::Borrowed(text.strip_prefix(&**prefix).unwrap_or(text))), None)
-            }
+            Self::MaybePrefixed(prefix) => (Some(Cow::Borrowed(text.strip_prefix(&**prefix).unwrap_or(text))), None),
             Self::Fields { separator, .. }
             | Self::Pairs { separator, .. }
             | Self::TimeFirst { separator }
-            | Self::List { separator } => {
-                (None, Some((text, *separator)))
-            }
+            | Self::List { separator } => (None, Some((text, *separator))),
             Self::Versions { .. } => (None, Some((text, ' '))),
         };
         let pair = match self {

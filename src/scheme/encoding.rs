@@ -61,9 +61,7 @@ impl Encoding {
         let bytes = match self {
             Self::Hex => base16ct::lower::decode_vec(text).ok()?,
             Self::HexUpper => base16ct::upper::decode_vec(text).ok()?,
-            Self::HexAny => {
-                base16ct::lower::decode_vec(text).or_else(|_| base16ct::upper::decode_vec(text)).ok()?
-            }
+            Self::HexAny => base16ct::lower::decode_vec(text).or_else(|_| base16ct::upper::decode_vec(text)).ok()?,
             Self::Base64 => STANDARD.decode(text).ok()?,
             Self::Base64Unpadded => STANDARD_NO_PAD.decode(text).ok()?,
             Self::Base64Url => URL_SAFE.decode(text).ok()?,

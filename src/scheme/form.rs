@@ -30,10 +30,7 @@ pub(super) fn value<'b>(headers: &HeaderMap, body: &'b [u8], name: &str) -> Resu
 /// # Errors
 ///
 /// As [`value`].
-pub(super) fn only<'b>(
-    pairs: impl Iterator<Item = Pair<'b>>,
-    name: &str,
-) -> Result<Option<Cow<'b, str>>, Rejection> {
+pub(super) fn only<'b>(pairs: impl Iterator<Item = Pair<'b>>, name: &str) -> Result<Option<Cow<'b, str>>, Rejection> {
     let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
     let value = values.next();
     if values.next().is_some() {

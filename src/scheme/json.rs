@@ -72,7 +72,9 @@ pub(super) fn find_common<'b>(
 ) -> Result<Option<Cow<'b, str>>, Rejection> {
     let mut common: Option<Cow<'b, str>> = None;
     let mut scanner = Scanner(body);
-    if list.0.iter().try_for_each(|token| scanner.enter(token).map(drop)).is_none() || scanner.next_token() != Some(b'[') {
+    if list.0.iter().try_for_each(|token| scanner.enter(token).map(drop)).is_none()
+        || scanner.next_token() != Some(b'[')
+    {
         return Ok(None);
     }
     if scanner.peek_token() == Some(b']') {

@@ -42,14 +42,8 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
 
     let is_date = |part: &Part<'_>| *part == Part::Timestamp && timestamp == Some(TimestampFormat::Rfc3339);
     let is_known = |part: &Part<'_>| {
-        matches!(
-            part,
-            Part::Text(_)
-                | Part::BodySha256
-                | Part::BodySha256Raw
-                | Part::Secret
-                | Part::Parameter(_)
-        ) || *part == Part::Timestamp && timestamp != Some(TimestampFormat::UnixSecondsOrMillis)
+        matches!(part, Part::Text(_) | Part::BodySha256 | Part::BodySha256Raw | Part::Secret | Part::Parameter(_))
+            || *part == Part::Timestamp && timestamp != Some(TimestampFormat::UnixSecondsOrMillis)
     };
     let mut layout = Layout { forbidden: vec![None; message.len()], json_follows_url: false };
 

@@ -96,10 +96,9 @@ impl Message {
                 }
                 Part::Secret => Piece::Secret,
                 Part::Parameter(name) => Piece::Parameter(name.into()),
-                Part::Canonical(Canonical { write, parameters, .. }) => Piece::Canonical {
-                    write,
-                    parameters: parameters.iter().map(|name| (*name).into()).collect(),
-                },
+                Part::Canonical(Canonical { write, parameters, .. }) => {
+                    Piece::Canonical { write, parameters: parameters.iter().map(|name| (*name).into()).collect() }
+                }
             })
         });
         let slots = pieces
@@ -158,11 +157,14 @@ impl Message {
     }
 
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.slots.iter().flat_map(|slot| match &slot.piece {
-            Piece::Parameter(name) => std::slice::from_ref(name),
-            Piece::Canonical { parameters, .. } => parameters,
-            _ => &[],
-        }).map(|name| &**name)
+        self.slots
+            .iter()
+            .flat_map(|slot| match &slot.piece {
+                Piece::Parameter(name) => std::slice::from_ref(name),
+                Piece::Canonical { parameters, .. } => parameters,
+                _ => &[],
+            })
+            .map(|name| &**name)
     }
 
     fn boundary_matters(&self, request: &SignedRequest<'_>) -> bool {
@@ -218,7 +220,9 @@ impl Slot {
             Piece::SortedForm { between, after } => super::form::write_sorted(request.body, between, after, sink)?,
             Piece::Secret => sink(request.secret),
             Piece::Parameter(name) => field(
-                request.parameter(name).ok_or(Rejection::Misconfigured { why: "a parameter of the scheme is missing" })?,
+                request
+                    .parameter(name)
+                    .ok_or(Rejection::Misconfigured { why: "a parameter of the scheme is missing" })?,
             )?,
             Piece::Canonical { write, .. } => write(request, sink)?,
         }

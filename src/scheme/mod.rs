@@ -63,17 +63,13 @@ mod profile;
 mod request;
 mod signer;
 mod timestamp;
+#[cfg(feature = "jwt")]
+mod token;
 mod verification;
 mod verifier;
 
 use std::fmt;
 
-use self::message::Message;
-pub(crate) use self::{
-    algorithm::{Asymmetric, Hash, Shape},
-    headers::header_text,
-    json::{Pointer, find_any as find_in_json},
-};
 pub use self::{
     algorithm::Algorithm,
     builder::{GrammarBuilder, SchemeBuilder},
@@ -87,6 +83,11 @@ pub use self::{
     timestamp::TimestampFormat,
     verification::Verification,
     verifier::{Verifier, VerifierBuilder},
+};
+pub(crate) use self::{
+    algorithm::{Asymmetric, Hash, Shape},
+    headers::header_text,
+    json::{Pointer, find_any as find_in_json},
 };
 use crate::{
     ConfigError, Rejection,

@@ -14,7 +14,7 @@ use super::{
     signer::Signer,
 };
 #[cfg(feature = "jwt")]
-use super::{Jws, JwsAlgorithm, jws::ClaimRules};
+use super::{Jws, JwsAlgorithm, token::ClaimRules};
 use crate::{
     ConfigError, Rejection,
     key::{HostRule, IntoKeys, SecretFormat},
@@ -114,6 +114,8 @@ pub(super) struct Plan {
     #[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
     pub(super) keys: OwnedKeys,
     pub(super) retries: Retries,
+    /// Items beside the signature are signed, which only the sender can choose.
+    pub(super) signs_fields: bool,
     /// Everything that is needed before the body is read.
     signature_in_head: bool,
     message_in_head: bool,
@@ -186,7 +188,16 @@ impl Plan {
         let message_in_head = signature_in_head
             && (!signs(Part::Timestamp) || is_in_head(timestamp.as_ref().map(|(place, _)| place)))
             && (!signs(Part::Id) || is_in_head(id.as_ref().map(|id| &id.what)));
+        let is_chosen = |source: &Source<'_>| {
+            matches!(source, Source::Field(_)) && scheme.timestamp.is_none_or(|time| time.source != *source)
+        };
+        let signs_fields = scheme.message.iter().any(|part| match part {
+            Part::Field(name) => is_chosen(&Source::Field(name)),
+            Part::Canonical(canonical) => canonical.covers.iter().any(is_chosen),
+            _ => false,
+        });
         Ok(Self {
+            signs_fields,
             name: scheme.name.into(),
             algorithm: scheme.algorithm,
             secret_format: scheme.secret_format,
@@ -358,9 +369,7 @@ fn check_message(scheme: &Scheme<'_>) -> Result<(), String> {
         (_, Some(_), _) => "only a JSON Web Signature has `jws`",
         (algorithm, None, [_, ..]) if algorithm.is_token() => "a token signs nothing: its message must be empty",
         (algorithm, None, []) if algorithm.is_token() => return Ok(()),
-        (algorithm, None, message)
-            if !algorithm.is_plain_hash() && message.contains(&Part::Secret) =>
-        {
+        (algorithm, None, message) if !algorithm.is_plain_hash() && message.contains(&Part::Secret) => {
             "the secret must not be signed: the algorithm knows it already"
         }
         (algorithm, None, message)

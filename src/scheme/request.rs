@@ -127,9 +127,7 @@ impl<'r> SignedRequest<'r> {
         match self.url {
             Some(PublicUrl::Exact(url)) => Ok(Cow::Borrowed(url)),
             Some(PublicUrl::Origin(origin)) => Ok(Cow::Owned([origin, self.target()].concat())),
-            None => {
-                Err(Rejection::Misconfigured { why: "the scheme signs the URL, and no public one was configured" })
-            }
+            None => Err(Rejection::Misconfigured { why: "the scheme signs the URL, and no public one was configured" }),
         }
     }
 
@@ -210,7 +208,9 @@ impl<'r> SignedRequest<'r> {
         match &self.signature {
             None => Ok(None),
             Some(Cow::Borrowed(text)) => self.plan.grammar.field(text, name),
-            Some(Cow::Owned(text)) => Ok(self.plan.grammar.field(text, name)?.map(|value| Cow::Owned(value.into_owned()))),
+            Some(Cow::Owned(text)) => {
+                Ok(self.plan.grammar.field(text, name)?.map(|value| Cow::Owned(value.into_owned())))
+            }
         }
     }
 
@@ -232,7 +232,7 @@ impl<'r> SignedRequest<'r> {
             }),
             Place::Body => Ok(str::from_utf8(self.body).ok().map(Cow::Borrowed)),
             #[cfg(feature = "jwt")]
-            Place::Claim(pointer) => Ok(self.claims.and_then(|claims| super::jws::claim(claims, pointer))),
+            Place::Claim(pointer) => Ok(self.claims.and_then(|claims| super::token::claim(claims, pointer))),
             #[cfg(not(feature = "jwt"))]
             Place::Claim(_) => Ok(None),
         }
@@ -281,6 +281,9 @@ impl<'r> SignedRequest<'r> {
 
 impl fmt::Debug for SignedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedRequest").field("head", &self.head).field("body_len", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("SignedRequest")
+            .field("head", &self.head)
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

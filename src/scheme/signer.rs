@@ -84,10 +84,17 @@ impl Signer {
         for key in ring.iter() {
             let Material::Secret(secret) = key.material() else { return Err(refuse("a secret to sign with")) };
             let keyed = Keyed::new(plan.algorithm, secret);
-            keys.push((keyed.ok_or_else(|| refuse("a private key, with which this crate does not sign yet"))?, secret.clone()));
+            keys.push((
+                keyed.ok_or_else(|| refuse("a private key, with which this crate does not sign yet"))?,
+                secret.clone(),
+            ));
         }
         let is_foreign = matches!(plan.grammar, OwnedGrammar::Pairs { .. } | OwnedGrammar::Base64Json { .. });
-        if !matches!(plan.signature, Place::Header(_)) || is_foreign || plan.needed_parameters().next().is_some() {
+        if !matches!(plan.signature, Place::Header(_))
+            || is_foreign
+            || plan.signs_fields
+            || plan.needed_parameters().next().is_some()
+        {
             return Err(refuse("more than a header that can be made from a secret"));
         }
         Ok(Self { scheme, keys })
@@ -159,9 +166,7 @@ impl Signer {
         let mut signatures = Vec::new();
         for (keyed, secret) in &self.keys {
             let mut mac = keyed.clone();
-            plan.message
-                .write(&signed, |part| mac.update(part))
-                .map_err(unreadable)?;
+            plan.message.write(&signed, |part| mac.update(part)).map_err(unreadable)?;
             signatures.push(match mac.finish_encoded(plan.encoding) {
                 Some(signature) => signature,
                 None if plan.algorithm == Algorithm::Basic => plan.encoding.encode(secret.expose()),

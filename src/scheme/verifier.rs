@@ -3,14 +3,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Method, Uri};
 
+#[cfg(feature = "_public-key")]
+use super::plan::OwnedKeys;
 use super::{
     Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
     mac::Keyed,
     plan::{MAX_TOLERANCE, Plan, PublicUrl},
     request::Parameters,
 };
-#[cfg(feature = "_public-key")]
-use super::plan::OwnedKeys;
 #[cfg(feature = "_public-key")]
 use crate::key::{KeySource, PublicKey};
 use crate::{
@@ -163,7 +163,9 @@ impl Keys {
         #[cfg(feature = "_public-key")]
         if let Some(source) = ring.source() {
             return match plan.keys {
-                OwnedKeys::Configured | OwnedKeys::X5c { .. } => Err(wrong("its keys configured: no request says where they are")),
+                OwnedKeys::Configured | OwnedKeys::X5c { .. } => {
+                    Err(wrong("its keys configured: no request says where they are"))
+                }
                 _ => Ok(Self::Elsewhere(Arc::clone(source))),
             };
         }
@@ -179,7 +181,10 @@ impl Keys {
         if let Some(jws) = &plan.jws {
             let is_chain = matches!(plan.keys, OwnedKeys::X5c { .. });
             for (index, key) in ring.iter().enumerate() {
-                at(index, super::verification::check_jws_key(key.material(), &jws.algorithms, is_chain).map_err(wrong))?;
+                at(
+                    index,
+                    super::verification::check_token_key(key.material(), &jws.algorithms, is_chain).map_err(wrong),
+                )?;
             }
             return Ok(Self::Any(ring.iter().map(|key| key.material().clone()).collect()));
         }
@@ -243,12 +248,7 @@ impl PublicUrl {
 impl Verifier {
     /// Sets up a verifier that needs more than keys.
     pub fn builder(scheme: impl IntoScheme) -> VerifierBuilder {
-        VerifierBuilder {
-            scheme: scheme.into_checked(),
-            tolerance: None,
-            url: None,
-            parameters: Parameters::default(),
-        }
+        VerifierBuilder { scheme: scheme.into_checked(), tolerance: None, url: None, parameters: Parameters::default() }
     }
 
     /// The name of the scheme.
@@ -305,7 +305,6 @@ impl Verifier {
     pub(super) fn inner(&self) -> &Inner {
         &self.0
     }
-
 }
 
 impl fmt::Debug for Verifier {

@@ -66,7 +66,9 @@ fn bodies(genuine: &Request, all: &mut Vec<Change>) {
 fn signatures(scheme: &Scheme<'static>, vector: &Vector, genuine: &Request, all: &mut Vec<Change>) {
     /// Tokens have thousands of characters; this many of them are enough.
     const POSITIONS: usize = 200;
-    let (Some(spot), Some(signature)) = (genuine.signature_place(scheme), vector.signature_text(scheme)) else { return };
+    let (Some(spot), Some(signature)) = (genuine.signature_place(scheme), vector.signature_text(scheme)) else {
+        return;
+    };
     let Some(text) = genuine.text_at(&spot) else { return };
     let mut push = |change: String, changed: &str, expected| {
         let request = genuine.with_text(&spot, &text, changed);
@@ -122,11 +124,7 @@ fn signatures(scheme: &Scheme<'static>, vector: &Vector, genuine: &Request, all:
         Grammar::Fields { name, .. } => {
             for other in ["x0", "h0", &name.to_uppercase()] {
                 if other != name {
-                    push(
-                        format!("field `{other}`"),
-                        &text.replace(&format!("{name}="), &format!("{other}=")),
-                        EITHER,
-                    );
+                    push(format!("field `{other}`"), &text.replace(&format!("{name}="), &format!("{other}=")), EITHER);
                 }
             }
         }

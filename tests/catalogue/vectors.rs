@@ -193,7 +193,9 @@ impl Vector {
                 names.iter().flat_map(|name| items(&text, separator, &format!("{name}="))).collect()
             }
             Grammar::Versions { prefix } => items(&text, ' ', prefix),
-            Grammar::TimeFirst { separator } => text.split(separator).skip(1).map(|item| item.trim().to_owned()).collect(),
+            Grammar::TimeFirst { separator } => {
+                text.split(separator).skip(1).map(|item| item.trim().to_owned()).collect()
+            }
             _ => return None,
         };
         let is_good = |candidate: &String| {

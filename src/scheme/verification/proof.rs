@@ -1,0 +1,219 @@
+//! Whose key made a signature.
+
+use std::{borrow::Cow, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use super::Verification;
+#[cfg(feature = "_public-key")]
+use crate::key::Digesting;
+use crate::{
+    Rejection,
+    key::{Tag, first_match},
+    scheme::{
+        Algorithm, SignedRequest, Verifier,
+        candidates::Candidates,
+        mac::{Keyed, plain_hash},
+        place::Place,
+        verifier::Keys,
+    },
+};
+
+/// What the message has been made into so far.
+pub(super) enum State {
+    Macs(Macs),
+    /// Nothing: the message is written when all of it is there.
+    Late,
+    #[cfg(feature = "_public-key")]
+    Digesting(Digesting),
+    /// A token whose signature was judged as soon as its key was there.
+    #[cfg(feature = "jwt")]
+    Vouched(Box<super::tokens::Vouched>),
+}
+
+/// One MAC for each key.
+pub(super) enum Macs {
+    One(Keyed),
+    Several(Vec<Keyed>),
+}
+
+/// What a good signature proves.
+pub(super) struct Proof {
+    pub(super) key_index: usize,
+    pub(super) key_id: Option<Arc<str>>,
+    /// A digest of what was signed.
+    pub(super) digest: [u8; 32],
+}
+
+impl Verification {
+    /// Whose key made one of the signatures.
+    pub(super) fn prove(&mut self, request: &SignedRequest<'_>) -> Result<Proof, Rejection> {
+        let plan = request.plan;
+        let verifier = &self.verifier.inner();
+        let is_streamed = plan.is_streamed();
+        let candidates = self.candidates.as_ref().ok_or(Rejection::MissingSignature)?;
+        let write = |sink: &mut dyn FnMut(&[u8])| match is_streamed {
+            true if plan.message.has_end() => plan.message.write_end(request, sink),
+            true => Ok(()),
+            false => plan.message.write(request, sink),
+        };
+        match std::mem::replace(&mut self.state, State::Late) {
+            State::Macs(mut macs) => {
+                write(&mut |part| macs.update(part))?;
+                let judged = match &plan.key_id {
+                    None => macs.judge(candidates),
+                    Some(_) => macs.judge_named(candidates, &verifier.key_ids, key_id(request)?.as_deref())?,
+                };
+                let (key_index, mut digest) = judged.ok_or(Rejection::SignatureMismatch)?;
+                if plan.may_carry_several() {
+                    // Which key matches depends on which signatures an attacker left in, and with it the tag.
+                    let mut message = Sha256::new();
+                    plan.message.write(request, |part| message.update(part))?;
+                    digest = message.finalize().into();
+                }
+                // Otherwise the tag that we computed is a keyed digest of the signed bytes already.
+                Ok(Proof { key_index, key_id: verifier.key_ids.get(key_index).cloned().flatten(), digest })
+            }
+            #[cfg(feature = "_public-key")]
+            State::Digesting(mut digesting) => {
+                write(&mut |part| digesting.update(part))?;
+                self.prove_by_public_key(&digesting.finish(), candidates, request)
+            }
+            _ => prove_by_hash(&verifier.keys, candidates, request).map(|(key_index, digest)| Proof {
+                key_index,
+                key_id: verifier.key_ids.get(key_index).cloned().flatten(),
+                digest,
+            }),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(verifier: &Verifier) -> Self {
+        match &verifier.inner().keys {
+            Keys::Macs(keys) => Self::Macs(Macs::new(keys)),
+            #[cfg(feature = "_public-key")]
+            Keys::Public(_) | Keys::Elsewhere(_) => match verifier.plan().algorithm.asymmetric() {
+                Some(algorithm) => Self::Digesting(Digesting::new(algorithm)),
+                None => Self::Late,
+            },
+            _ => Self::Late,
+        }
+    }
+
+    pub(super) fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::Macs(macs) => macs.update(data),
+            #[cfg(feature = "_public-key")]
+            Self::Digesting(digesting) => digesting.update(data),
+            _ => {}
+        }
+    }
+}
+
+impl Macs {
+    fn new(keys: &[Keyed]) -> Self {
+        match keys {
+            [only] => Self::One(only.clone()),
+            keys => Self::Several(keys.to_vec()),
+        }
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::One(mac) => mac.update(data),
+            Self::Several(macs) => macs.iter_mut().for_each(|mac| mac.update(data)),
+        }
+    }
+
+    /// The key that made one of the candidates, and the start of its tag.
+    fn judge(self, candidates: &Candidates) -> Option<(usize, [u8; 32])> {
+        match self {
+            Self::One(mac) => judge(&[mac.finish()], candidates),
+            Self::Several(macs) => judge(&macs.into_iter().map(Keyed::finish).collect::<Vec<_>>(), candidates),
+        }
+    }
+}
+
+impl Macs {
+    /// As [`judge`](Self::judge), but only keys of the name that the request gives. The name is no secret.
+    ///
+    /// # Errors
+    ///
+    /// If no key has that name.
+    fn judge_named(
+        self,
+        candidates: &Candidates,
+        ids: &[Option<Arc<str>>],
+        named: Option<&str>,
+    ) -> Result<Option<(usize, [u8; 32])>, Rejection> {
+        let macs = match self {
+            Self::One(mac) => vec![mac],
+            Self::Several(macs) => macs,
+        };
+        let (indices, tags): (Vec<usize>, Vec<Tag>) = macs
+            .into_iter()
+            .zip(ids)
+            .enumerate()
+            .filter(|(_, (_, id))| is_of_name(id.as_ref(), named))
+            .map(|(index, (mac, _))| (index, mac.finish()))
+            .unzip();
+        if tags.is_empty() {
+            return Err(Rejection::UnknownKey);
+        }
+        Ok(judge(&tags, candidates).map(|(index, digest)| (indices[index], digest)))
+    }
+}
+
+fn judge(tags: &[Tag], candidates: &Candidates) -> Option<(usize, [u8; 32])> {
+    let index = first_match(tags, candidates.tags())?;
+    let mut start = [0; 32];
+    start.copy_from_slice(&tags[index].as_bytes()[..32]);
+    Some((index, start))
+}
+
+/// The message is written anew for each secret, which is in it.
+fn prove_by_hash(
+    keys: &Keys,
+    candidates: &Candidates,
+    request: &SignedRequest<'_>,
+) -> Result<(usize, [u8; 32]), Rejection> {
+    let Keys::Secrets(secrets) = keys else { return Err(Rejection::SignatureMismatch) };
+    let mut tags = Vec::with_capacity(secrets.len());
+    for secret in secrets {
+        let mut message = zeroize::Zeroizing::new(Vec::new());
+        let request = SignedRequest { secret: secret.expose(), ..request.clone() };
+        request.plan.message.write(&request, |part| message.extend_from_slice(part))?;
+        tags.extend(plain_hash(request.plan.algorithm, &message));
+    }
+    judge(&tags, candidates).ok_or(Rejection::SignatureMismatch)
+}
+
+/// Which key the request says has signed it.
+pub(super) fn key_id<'r>(request: &SignedRequest<'r>) -> Result<Option<Cow<'r, str>>, Rejection> {
+    #[cfg(feature = "jwt")]
+    if request.plan.algorithm == Algorithm::Jws {
+        let id = super::tokens::read(request).and_then(|text| {
+            let token = crate::scheme::token::Token::parse(&text, request.plan.jws_algorithms())?;
+            Ok(token.key_id.map(|id| Cow::Owned(id.to_string())))
+        });
+        return id;
+    }
+    let Some(place) = &request.plan.key_id else { return Ok(None) };
+    match place {
+        Place::Field(name) if request.signature.is_none() => {
+            // The signature may be in the body, which has come only now.
+            let signature = request.signature_at(&request.plan.signature)?;
+            SignedRequest { signature, ..request.clone() }.field(name)
+        }
+        place => request.only_value(place),
+    }
+}
+
+/// A key without a name may be any; one with a name is only asked if the request names it, or none.
+pub(super) fn is_of_name(key: Option<&Arc<str>>, named: Option<&str>) -> bool {
+    match (key, named) {
+        (Some(key), Some(named)) => **key == *named,
+        _ => true,
+    }
+}

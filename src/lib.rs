@@ -74,6 +74,18 @@
 #![forbid(unsafe_code)]
 // Nothing that a stranger sends may panic.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+// What serves one feature is idle without it; with all of them on, nothing may be.
+#![cfg_attr(
+    not(all(
+        feature = "ecdsa",
+        feature = "ed25519",
+        feature = "fetch",
+        feature = "jwt",
+        feature = "rsa",
+        feature = "x509"
+    )),
+    allow(dead_code, unused_imports)
+)]
 
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -71,13 +71,11 @@ impl PublicKey {
     }
 
     /// The only algorithm that the key may be used with, if it says so.
-    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only JSON Web Keys say so"))]
     pub(crate) fn algorithm(&self) -> Option<JwsAlgorithm> {
         self.0.algorithm
     }
 
     /// The certificate that the key was taken from, in DER.
-    #[cfg_attr(not(feature = "x509"), expect(dead_code, reason = "only chains of certificates have roots"))]
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
         self.0.certificate.as_deref()
     }

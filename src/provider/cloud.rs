@@ -16,7 +16,8 @@ use crate::{
 ///
 /// Set the topic's attribute `SignatureVersion` to 2, and configure your topics as parameter `topic-arn`, several
 /// between commas: anybody with an account can have Amazon sign messages of an own topic. The key is that of the
-/// certificate at `SigningCertURL`. Message attributes are not signed, nor is anything with raw message delivery.
+/// certificate at `SigningCertURL`, which must be at a region of Amazon SNS. Message attributes and `UnsubscribeURL` are
+/// not signed, nor is anything with raw message delivery.
 ///
 /// A `SubscriptionConfirmation` is a delivery too: confirm it by its token, and open its `SubscribeURL` only if the
 /// host is Amazon's. The time in a message is that of its publication and stays on retries. Amazon retries by the
@@ -84,8 +85,9 @@ pub const AZURE_EVENT_GRID_QUERY_TOKEN: Scheme<'static> = Scheme {
 ///
 /// Parameters: `audience` is the application's id or URI as the token has it, `issuer` is
 /// `https://sts.windows.net/TENANT/`, or `https://login.microsoftonline.com/TENANT/v2.0` if the application's manifest
-/// asks for tokens of version 2. That the token was issued to Event Grid is checked. As to ids, events and retries, see
-/// [`AZURE_EVENT_GRID_QUERY_TOKEN`].
+/// asks for tokens of version 2. That the token was issued to Event Grid is checked; whose subscriptions Event Grid gets
+/// tokens for is up to your application's role `AzureEventGridSecureWebhookSubscriber`. As to ids, events and retries,
+/// see [`AZURE_EVENT_GRID_QUERY_TOKEN`].
 ///
 /// Source: <https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery>
 pub const AZURE_EVENT_GRID: Scheme<'static> = Scheme {
@@ -162,9 +164,10 @@ pub const GOOGLE_PLAY_RTDN: Scheme<'static> = Scheme {
 /// Apple's App Store Server Notifications, version 2: `signedPayload` in the body, a JSON Web Signature (ES256).
 ///
 /// The key to configure is Apple's root certificate (Apple Root CA - G3); the certificates in the token must lead to
-/// it. Parameters: `bundle-id` of your app, and optionally `app-apple-id` and `environment` (`Production`, `Sandbox`;
-/// notifications of external purchases do not say which, and are refused if it is configured). Transactions within the
-/// payload are signed in the same way again, which is not checked here.
+/// it. Parameters: `bundle-id` of your app, since Apple signs for all apps alike, and optionally `app-apple-id` and
+/// `environment` (`Production`, `Sandbox`). Without the last, what testers buy in the sandbox counts as well;
+/// notifications of external purchases do not say which it was, and are refused if it is configured. Transactions within
+/// the payload are signed in the same way again, which is not checked here.
 ///
 /// Source: <https://developer.apple.com/documentation/appstoreservernotifications>
 pub const APPLE_APP_STORE: Scheme<'static> = Scheme {
@@ -219,8 +222,9 @@ pub const MICROSOFT_GRAPH: Scheme<'static> = Scheme {
 /// Atlassian Connect: `Authorization: JWT …` (HS256), whose claim `qsh` covers method, path and query, not the body.
 ///
 /// The secret is that of one installation, and `client-key`, if configured, the installation's. If the app does not
-/// live at the root of its host, configure its path as `base-path`. The delivery id is not signed. What is called when
-/// the app is installed and removed is signed otherwise: [`ATLASSIAN_CONNECT_INSTALL`].
+/// live at the root of its host, configure its path as `base-path`; nothing outside of it is accepted then. The order of
+/// parameters of one name is not covered, nor is the delivery id. What is called when the app is installed and removed
+/// is signed otherwise: [`ATLASSIAN_CONNECT_INSTALL`].
 ///
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/>
 pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
@@ -249,7 +253,9 @@ pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
 
 /// Atlassian Connect, when an app is installed or removed: as [`ATLASSIAN_CONNECT`], but signed by Atlassian (RS256).
 ///
-/// Parameter: `base-url` of the app, which is the audience.
+/// Parameters: `base-url` of the app, which is the audience, and its path as `base-path`, if it has one. Anybody may
+/// install the app, and the body is not covered: that `clientKey` in the body is the claim `iss` of the token must be
+/// checked before its `sharedSecret` is stored for that installation.
 ///
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/security-for-connect-apps/>
 pub const ATLASSIAN_CONNECT_INSTALL: Scheme<'static> = Scheme {
@@ -366,25 +372,23 @@ pub const HEROKU: Scheme<'static> = Scheme {
 /// MongoDB Atlas alerts: `X-MMS-Signature`, HMAC-SHA1 of the body, in base64.
 ///
 /// The event (`alert.open`) is not signed; the id in the body is that of the alert, which is told of several times.
+/// Webhooks without a secret are not signed.
 ///
-/// Source: <https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/>
+/// Source: <https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/>
 pub const MONGODB_ATLAS: Scheme<'static> = Scheme {
     name: "mongodb-atlas",
     algorithm: Algorithm::HmacSha1,
     signature: Signature::bare("x-mms-signature"),
     event: Some(Source::Header("x-mms-event")),
-    profile: Profile::new(
-        "MongoDB Atlas",
-        "https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/",
-    ),
+    profile: Profile::new("MongoDB Atlas", "https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/"),
     ..Scheme::HMAC_SHA256_BASE64
 };
 
 /// Autodesk Platform Services: `x-adsk-signature: sha1hash=…`, HMAC-SHA1 of the body.
 ///
-/// The secret is the token that the app set for its region. The delivery id is not signed.
+/// The secret is the token that the app set for its region, or for the webhook. The delivery id is not signed.
 ///
-/// Source: <https://aps.autodesk.com/en/docs/webhooks/v1/developers_guide/how-to-guides/verify-payload-signature/>
+/// Source: <https://aps.autodesk.com/en/docs/webhooks/v1/tutorials/how-to-verify-payload-signature/>
 pub const AUTODESK: Scheme<'static> = Scheme {
     name: "autodesk",
     algorithm: Algorithm::HmacSha1,
@@ -393,7 +397,7 @@ pub const AUTODESK: Scheme<'static> = Scheme {
     event: Some(Source::Json("/hook/event")),
     profile: Profile::new(
         "Autodesk Platform Services",
-        "https://aps.autodesk.com/en/docs/webhooks/v1/developers_guide/how-to-guides/verify-payload-signature/",
+        "https://aps.autodesk.com/en/docs/webhooks/v1/tutorials/how-to-verify-payload-signature/",
     )
     .retries(RetryOn::AnyFailure, 48),
     ..Scheme::HMAC_SHA256_HEX
@@ -430,10 +434,11 @@ pub const RENDER: Scheme<'static> = Scheme {
     ..STANDARD_WEBHOOKS
 };
 
-/// Trend Micro's Conformity: `X-Conformity-Signature`, HMAC-SHA256 of the body; within Trend Vision One the header is
-/// `X-TrendMicro-Signature`.
+/// Trend Micro's Conformity: `X-TrendMicro-Signature`, or as it was called before, `X-Conformity-Signature`, HMAC-SHA256
+/// of the body.
 ///
-/// Channels without a security token are not signed. There is neither a delivery id nor an event type.
+/// The security token looks like base64, but is used as the text that it is. Channels without one are not signed. There
+/// is neither a delivery id nor an event type.
 ///
 /// Source: <https://docs.trendmicro.com/en-us/documentation/article/trend-micro-cloud-one-conformity-webhook-communication>
 pub const TREND_MICRO: Scheme<'static> = Scheme {

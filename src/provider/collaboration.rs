@@ -11,9 +11,10 @@ use crate::{
 
 /// Slack: `X-Slack-Signature: v0=…`, HMAC-SHA256 of `v0:timestamp:body`.
 ///
-/// Events carry an id; slash commands and interactions do not, and are told apart by their signed bytes.
+/// Events carry an id; slash commands and interactions do not, and are told apart by their signed bytes. Events are tried again three times within
+/// minutes, and with the feature "Delayed Events" every hour for a day after that.
 ///
-/// Source: <https://docs.slack.dev/authentication/verifying-requests-from-slack>
+/// Source: <https://docs.slack.dev/authentication/verifying-requests-from-slack>, <https://docs.slack.dev/apis/events-api/>
 pub const SLACK: Scheme<'static> = Scheme {
     name: "slack",
     signature: Signature::prefixed("x-slack-signature", "v0="),
@@ -22,7 +23,7 @@ pub const SLACK: Scheme<'static> = Scheme {
     event: Some(Source::JsonAny(&["/event/type", "/type"])),
     message: &[Part::Text("v0:"), Part::Timestamp, Part::Text(":"), Part::Body],
     profile: Profile::new("Slack", "https://docs.slack.dev/authentication/verifying-requests-from-slack")
-        .retries(RetryOn::AnyFailure, 1),
+        .retries(RetryOn::AnyFailure, 25),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -88,7 +89,8 @@ pub const ZENDESK: Scheme<'static> = Scheme {
 ///
 /// The body is a list of events, so the request has neither one id nor one type, and is handled, remembered or refused as a whole.
 ///
-/// Source: <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>
+/// Source: <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>, for the retries
+/// <https://developers.hubspot.com/docs/api-reference/latest/error-handling>
 pub const HUBSPOT_V3: Scheme<'static> = Scheme {
     name: "hubspot-v3",
     signature: Signature::bare("x-hubspot-signature-v3"),
@@ -152,9 +154,10 @@ pub const HUBSPOT_V1: Scheme<'static> = Scheme {
 /// HubSpot, version 2: `X-HubSpot-Signature`, SHA-256 of the client secret, method, URL and body.
 ///
 /// As with [`HUBSPOT_V1`], bytes can be added after the body. Workflows and cards send it, and they may ask for the same thing again: replays cannot
-/// be told from news. The URL is signed as it was called.
+/// be told from news. The URL is signed as it was called. Workflows do not try again after client errors, except 429.
 ///
-/// Source: <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>
+/// Source: <https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests>, for the retries
+/// <https://developers.hubspot.com/docs/api-reference/latest/error-handling>
 pub const HUBSPOT_V2: Scheme<'static> = Scheme {
     name: "hubspot-v2",
     algorithm: Algorithm::Sha256,
@@ -162,7 +165,7 @@ pub const HUBSPOT_V2: Scheme<'static> = Scheme {
     repeats: Repeats::Always,
     message: &[Part::Secret, Part::Method, Part::Url, Part::Body],
     methods: &["POST", "GET"],
-    profile: HUBSPOT_V3.profile,
+    profile: HUBSPOT_V3.profile.retries(RetryOn::ServerErrorsAndRateLimits, 24),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -182,10 +185,12 @@ pub const ASANA: Scheme<'static> = Scheme {
 /// monday.com: a JSON Web Token in `Authorization`, without a scheme in front, HS256 with the signing secret of the app.
 ///
 /// The body is not signed: whoever captured a token can send another body with it until the token expires, which it does after five minutes.
-/// `aud` is the URL of the endpoint; configure it as the parameter `audience`. Lifecycle webhooks are signed with the client secret instead. The
-/// token holds another one that opens the API, so it must not be logged. Webhooks that were made with a personal token have none, and are refused.
+/// `aud` is the URL of the endpoint and must be configured as the parameter `audience`: all endpoints of an app share the secret. Lifecycle webhooks
+/// are signed with the client secret, and are not meant here. The token holds another one that opens the API, so it must not be logged. Webhooks that
+/// were made with a personal token have none, and are refused.
 ///
-/// Source: <https://developer.monday.com/apps/docs/authorization-header>
+/// Source: <https://developer.monday.com/apps/docs/authorization-header>, <https://developer.monday.com/apps/docs/advanced-concepts>, for the retries
+/// <https://developer.monday.com/apps/changelog/clarification-on-retry-policies-for-webhooks-and-custom-actions>
 pub const MONDAY: Scheme<'static> = Scheme {
     name: "monday",
     secret_format: SecretFormat::Text,
@@ -196,29 +201,29 @@ pub const MONDAY: Scheme<'static> = Scheme {
     unsigned_body: true,
     jws: Some(Jws {
         algorithms: &[JwsAlgorithm::Hs256],
-        claims: &[Claim { at: &["/aud"], expected: Expected::OptionalParameter("audience") }],
+        claims: &[Claim { at: &["/aud"], expected: Expected::Parameter("audience") }],
         expires: true,
         ..Jws::NEW
     }),
-    profile: Profile::new("monday.com", "https://developer.monday.com/apps/docs/authorization-header"),
+    profile: Profile::new("monday.com", "https://developer.monday.com/apps/docs/authorization-header")
+        .retries(RetryOn::AnyFailure, 1),
     ..Scheme::JWS
 };
 
 /// Trello: `X-Trello-Webhook`, HMAC-SHA1 of the body and the callback URL, in base64, with the application's secret.
 ///
-/// The URL is the one that was registered, with its query.
+/// The URL is the one that was registered, with its query; register one with a path. When a webhook is made, Trello asks for that URL by a HEAD
+/// request that is not signed. An action reaches every webhook that watches something of it, so its id is no id of a delivery.
 ///
 /// Source: <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
 pub const TRELLO: Scheme<'static> = Scheme {
     name: "trello",
     algorithm: Algorithm::HmacSha1,
     signature: Signature::bare("x-trello-webhook"),
-    id: Some(Source::Json("/action/id")),
     event: Some(Source::Json("/action/type")),
     message: &[Part::Canonical(trello::BODY_AND_URL)],
     profile: Profile::new("Trello", "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/")
-        .retries(RetryOn::AnyFailure, 1)
-        .addresses("https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/"),
+        .addresses("https://ip-ranges.atlassian.com/"),
     ..Scheme::HMAC_SHA256_BASE64
 };
 
@@ -238,27 +243,15 @@ pub const GREENHOUSE: Scheme<'static> = Scheme {
 
 /// Ashby: `Ashby-Signature: sha256=…`, HMAC-SHA256 of the body.
 ///
-/// Source: <https://developers.ashbyhq.com/docs/authenticating-webhooks>
+/// The id is the same for every webhook that is set up for the event. Bodies without one are told apart by their bytes.
+///
+/// Source: <https://developers.ashbyhq.com/docs/authenticating-webhooks>, <https://developers.ashbyhq.com/docs/common-payload-data>
 pub const ASHBY: Scheme<'static> = Scheme {
     name: "ashby",
     signature: Signature::prefixed("ashby-signature", "sha256="),
+    id: Some(Source::Json("/webhookActionId")),
     event: Some(Source::Json("/action")),
     profile: Profile::new("Ashby", "https://developers.ashbyhq.com/docs/authenticating-webhooks"),
-    ..Scheme::HMAC_SHA256_HEX
-};
-
-/// BambooHR: `X-BambooHR-Signature`, HMAC-SHA256 of the body and the time of sending.
-///
-/// The secret is the private key that is shown when the webhook is made. Only newer webhooks have a type.
-///
-/// Source: <https://documentation.bamboohr.com/docs/webhooks>
-pub const BAMBOOHR: Scheme<'static> = Scheme {
-    name: "bamboohr",
-    signature: Signature::bare("x-bamboohr-signature"),
-    timestamp: Some(Timestamp::unix_seconds(Source::Header("x-bamboohr-timestamp"))),
-    event: Some(Source::Json("/type")),
-    message: &[Part::Body, Part::Timestamp],
-    profile: Profile::new("BambooHR", "https://documentation.bamboohr.com/docs/webhooks"),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -303,22 +296,23 @@ pub const FIGMA: Scheme<'static> = Scheme {
 
 /// Airtable: `X-Airtable-Content-MAC: hmac-sha256=…`, HMAC-SHA256 of the body, with the secret in base64.
 ///
-/// The body says which webhook has news and when; the news are to be fetched.
+/// The body says which webhook has news and when; the news are to be fetched. Airtable counts only 200 and 204 as success.
 ///
 /// Source: <https://airtable.com/developers/web/api/webhooks-overview>
 pub const AIRTABLE: Scheme<'static> = Scheme {
     name: "airtable",
     secret_format: SecretFormat::Base64,
     signature: Signature::prefixed("x-airtable-content-mac", "hmac-sha256="),
-    profile: Profile::new("Airtable", "https://airtable.com/developers/web/api/webhooks-overview"),
+    profile: Profile::new("Airtable", "https://airtable.com/developers/web/api/webhooks-overview")
+        .retries(RetryOn::AnyFailure, 24),
     ..Scheme::HMAC_SHA256_HEX
 };
 
 /// ClickUp: `X-Signature`, HMAC-SHA256 of the body.
 ///
-/// Some bodies only say that a list or folder was changed, which may happen again: replays cannot be told from news.
+/// Some bodies only say which folder or space was changed, which may happen again: replays cannot be told from news.
 ///
-/// Source: <https://developer.clickup.com/docs/webhooksignature>
+/// Source: <https://developer.clickup.com/docs/webhooksignature>, <https://developer.clickup.com/docs/webhookfolderpayloads>
 pub const CLICKUP: Scheme<'static> = Scheme {
     name: "clickup",
     signature: Signature::bare("x-signature"),
@@ -352,7 +346,7 @@ pub const ATTIO: Scheme<'static> = Scheme {
     signature: Signature::bare("attio-signature"),
     id: Some(Source::Header("idempotency-key")),
     repeats: Repeats::Always,
-    profile: Profile::new("Attio", "https://docs.attio.com/rest-api/guides/webhooks"),
+    profile: Profile::new("Attio", "https://docs.attio.com/rest-api/guides/webhooks").retries(RetryOn::AnyFailure, 72),
     ..Scheme::HMAC_SHA256_HEX
 };
 

@@ -1,11 +1,14 @@
 //! Messages, calls, chats, and the desks that answer them.
 
-use super::canonical::{plivo, twilio};
+use super::{
+    canonical::{plivo, twilio},
+    standard::STANDARD_WEBHOOKS,
+};
 use crate::{
     key::SecretFormat,
     scheme::{
         Algorithm, Claim, Encoding, Expected, Grammar, Jws, JwsAlgorithm, Part, Profile, Repeats, RetryOn, Scheme,
-        Signature, Source, Timestamp, TimestampFormat,
+        Signature, Source, Timestamp,
     },
 };
 
@@ -14,8 +17,9 @@ use crate::{
 /// A JSON body is signed through its hash, the query's `bodySHA256`, which must come last there; a body that is neither is refused. The URL
 /// is the one that was given to Twilio: Twilio's SDKs try it with and without the default port, here the port must be as configured.
 ///
-/// Nothing stands between names and values, so who captured a request could shift characters between them. No time is signed, and
-/// a caller who presses the same key again sends the same bytes: replays cannot be told from news.
+/// Nothing stands between the URL, the names and the values, so who captured a request could shift characters between them. No time is
+/// signed, and a caller who presses the same key again sends the same bytes: replays cannot be told from news. The method and the
+/// idempotency token, which is given as the id, are not signed.
 ///
 /// Source: <https://www.twilio.com/docs/usage/webhooks/webhooks-security>
 pub const TWILIO: Scheme<'static> = Scheme {
@@ -277,7 +281,7 @@ pub const INTERCOM: Scheme<'static> = Scheme {
 
 /// Front, webhooks of applications: `X-Front-Signature`, HMAC-SHA256 of `timestamp:body`.
 ///
-/// The request that is sent when a URL is saved is signed too, and carries `X-Front-Challenge`.
+/// The time is in milliseconds. The request that is sent when a URL is saved is signed too, and carries `X-Front-Challenge`.
 ///
 /// Source: <https://dev.frontapp.com/docs/application-webhooks>
 pub const FRONT: Scheme<'static> = Scheme {
@@ -306,24 +310,26 @@ pub const FRONT_RULE: Scheme<'static> = Scheme {
 
 /// Courier: `courier-signature: t=…,signature=…`, HMAC-SHA256 of `t.body`.
 ///
-/// The time is in milliseconds. Events have no id of their own.
+/// The time is in milliseconds. Events have no id of their own: `data.id` is that of the message, which has several. Webhooks without a
+/// secret are not signed.
 ///
-/// Source: <https://www.courier.com/docs/platform/workspaces/outbound-webhooks>, and Courier's own skills at
-/// <https://github.com/trycourier/courier-skills>
+/// Source: <https://www.courier.com/docs/platform/workspaces/outbound-webhooks>, and <https://github.com/trycourier/courier-skills>
+/// (`skills/courier/references/guides/webhooks.md`)
 pub const COURIER: Scheme<'static> = Scheme {
     name: "courier",
     signature: Signature::field("courier-signature", ',', "signature"),
     timestamp: Some(Timestamp::unix_millis(Source::Field("t"))),
     event: Some(Source::Json("/type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Courier", "https://www.courier.com/docs/platform/workspaces/outbound-webhooks"),
+    profile: Profile::new("Courier", "https://www.courier.com/docs/platform/workspaces/outbound-webhooks")
+        .retries(RetryOn::ServerErrorsAndRateLimits, 24),
     ..Scheme::HMAC_SHA256_HEX
 };
 
 /// WebSub (PubSubHubbub) with HMAC-SHA1: `X-Hub-Signature: sha1=…` of the content, with the secret of the subscription.
 ///
-/// The hub chooses the algorithm, so look at what yours sends; YouTube's uses this one. Content may come back to what it was, so
-/// replays cannot be told from news. Only subscriptions with a secret are signed.
+/// The hub chooses the algorithm, so look at what yours sends; PubSubHubbub 0.4 knew only this one. Content may come back to what it was,
+/// so replays cannot be told from news. Only subscriptions with a secret are signed.
 ///
 /// Source: <https://www.w3.org/TR/websub/#signing-content>
 pub const WEBSUB_SHA1: Scheme<'static> = Scheme {
@@ -384,8 +390,8 @@ pub const NYLAS: Scheme<'static> = Scheme {
 
 /// Plivo, signatures of version 3: `X-Plivo-Signature-V3`, HMAC-SHA256 of the URL, the sorted form and a nonce, with the auth token.
 ///
-/// Nothing stands between names and values of the form, so who captured a request could shift characters between them. A query that
-/// holds a full stop is refused. Webhooks must be set to POST.
+/// Nothing stands between names and values of the form, so who captured a request could shift characters between them, or from the form
+/// into the query of a URL that has none. A query that holds a full stop is refused. Webhooks must be set to POST.
 ///
 /// Source: <https://github.com/plivo/plivo-python> (4.63.0, `plivo/utils/signature_v3.py`)
 pub const PLIVO: Scheme<'static> = Scheme {
@@ -439,9 +445,10 @@ pub const STREAM: Scheme<'static> = Scheme {
 
 /// Agora, notification centre: `Agora-Signature-V2`, HMAC-SHA256 of the body.
 ///
-/// `Agora-Signature`, with SHA-1, is sent beside it and not looked at.
+/// `Agora-Signature`, with SHA-1, is sent beside it and not looked at. What the number of an event means depends on `productId`.
 ///
-/// Source: <https://docs.agora.io/en/video-calling/advanced-features/receive-notifications>
+/// Source: <https://docs.agora.io/en/video-calling/advanced-features/receive-notifications> and
+/// <https://docs.agora.io/en/broadcast-streaming/reference/signature-verification>
 pub const AGORA: Scheme<'static> = Scheme {
     name: "agora",
     signature: Signature::bare("agora-signature-v2"),
@@ -465,18 +472,21 @@ pub const AIRCALL: Scheme<'static> = Scheme {
 
 /// Crisp, hooks of plugins: `X-Crisp-Signature`, HMAC-SHA256 of `[timestamp;body]`.
 ///
-/// Website hooks, which have a key in their URL instead, are not signed.
+/// Website hooks, which have a key in their URL instead, are not signed. How the timestamp is written, and whether another attempt has a new
+/// one, is not documented, so its age is not judged.
 ///
-/// Source: <https://github.com/crisp-im/node-crisp-api> (11.3.0, `verifyHook`)
+/// Source: <https://docs.crisp.chat/references/web-hooks/v1/>, and <https://github.com/crisp-im/node-crisp-api> (11.3.0, `verifyHook`)
 pub const CRISP: Scheme<'static> = Scheme {
     name: "crisp",
     signature: Signature::bare("x-crisp-signature"),
-    timestamp: Some(Timestamp {
-        source: Source::Header("x-crisp-request-timestamp"),
-        format: TimestampFormat::UnixSecondsOrMillis,
-    }),
     event: Some(Source::Json("/event")),
-    message: &[Part::Text("["), Part::Timestamp, Part::Text(";"), Part::Body, Part::Text("]")],
+    message: &[
+        Part::Text("["),
+        Part::Header("x-crisp-request-timestamp"),
+        Part::Text(";"),
+        Part::Body,
+        Part::Text("]"),
+    ],
     profile: Profile::new("Crisp", "https://docs.crisp.chat/references/web-hooks/v1/"),
     ..Scheme::HMAC_SHA256_HEX
 };
@@ -496,22 +506,6 @@ pub const DIALPAD: Scheme<'static> = Scheme {
     ..Scheme::JWS
 };
 
-/// Dyte: `dyte-signature`, RSA (PKCS #1 v1.5) with SHA-256 of the body, in base64.
-///
-/// The key is the one that <https://api.dyte.io/.well-known/webhooks.json> holds. The delivery id is not signed.
-///
-/// Source: <https://docs.dyte.io/guides/capabilities/webhooks/signatures>
-pub const DYTE: Scheme<'static> = Scheme {
-    name: "dyte",
-    algorithm: Algorithm::RsaPkcs1Sha256,
-    secret_format: SecretFormat::PublicKey,
-    signature: Signature::bare("dyte-signature"),
-    id: Some(Source::Header("dyte-uuid")),
-    event: Some(Source::Json("/event")),
-    profile: Profile::new("Dyte", "https://docs.dyte.io/guides/capabilities/webhooks/signatures"),
-    ..Scheme::HMAC_SHA256_BASE64
-};
-
 /// Help Scout: `X-HelpScout-Signature`, HMAC-SHA1 of the body, in base64.
 ///
 /// The event type is not signed, and events of one change may come with the same body.
@@ -529,9 +523,10 @@ pub const HELPSCOUT: Scheme<'static> = Scheme {
 
 /// Knock: `x-knock-signature: t=…,s=…`, HMAC-SHA256 of `t.body`, in base64.
 ///
-/// The time is in milliseconds.
+/// The time is in milliseconds. Events have no id of their own.
 ///
-/// Source: <https://docs.knock.app/developer-tools/outbound-webhooks>
+/// Source: <https://docs.knock.app/developer-tools/outbound-webhooks>, and its text in <https://github.com/knocklabs/docs>
+/// (`content/developer-tools/outbound-webhooks/overview.mdx`)
 pub const KNOCK: Scheme<'static> = Scheme {
     name: "knock",
     signature: Signature::field("x-knock-signature", ',', "s"),
@@ -583,37 +578,31 @@ pub const SENDBIRD: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Surge: `Surge-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
+/// Surge: Standard Webhooks headers, HMAC-SHA256 of `id.timestamp.body`.
 ///
-/// While secrets change there may be several signatures.
+/// The secret is written `whsec_…`. The id is that of an attempt; the event's own is in the body. Earlier, Surge sent `Surge-Signature` instead.
 ///
-/// Source: <https://docs.surge.app/api-reference/webhooks/signature-validation>
+/// Source: <https://docs.surge.app/api-reference/webhooks/signature-validation>, and <https://www.npmjs.com/package/@surgeapi/node> (0.30.0)
 pub const SURGE: Scheme<'static> = Scheme {
     name: "surge",
-    signature: Signature::field("surge-signature", ',', "v1"),
-    timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
-    id: Some(Source::Json("/id")),
-    event: Some(Source::Json("/type")),
-    message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Surge", "https://docs.surge.app/api-reference/webhooks/signature-validation"),
-    ..Scheme::HMAC_SHA256_HEX
+    alternate: None,
+    profile: Profile::new("Surge", "https://docs.surge.app/api-reference/webhooks/signature-validation").resigned(true),
+    ..STANDARD_WEBHOOKS
 };
-
 /// TalkJS: `X-TalkJS-Signature`, HMAC-SHA256 of `timestamp.body`, in upper-case digits, with the secret key of the app.
 ///
-/// Source: <https://talkjs.com/docs/Reference/Webhooks/>
+/// How the timestamp is written is not documented, so its age is not judged.
+///
+/// Source: <https://talkjs.com/docs/Features/Security_Settings/Security%20Recommendations.html>, and
+/// <https://github.com/talkjs/talkjs-examples> (`webhooks/php/webhook_callback.php`)
 pub const TALKJS: Scheme<'static> = Scheme {
     name: "talkjs",
     signature: Signature::bare("x-talkjs-signature"),
     encoding: Encoding::HexUpper,
-    timestamp: Some(Timestamp {
-        source: Source::Header("x-talkjs-timestamp"),
-        format: TimestampFormat::UnixSecondsOrMillis,
-    }),
     id: Some(Source::Json("/id")),
     event: Some(Source::Json("/type")),
-    message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("TalkJS", "https://talkjs.com/docs/Reference/Webhooks/"),
+    message: &[Part::Header("x-talkjs-timestamp"), Part::Text("."), Part::Body],
+    profile: Profile::new("TalkJS", "https://talkjs.com/docs/Reference/Webhooks/").retries(RetryOn::AnyFailure, 1),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -647,7 +636,7 @@ pub const VAPI: Scheme<'static> = Scheme {
 
 /// Zoho Payments: `X-Zoho-Webhook-Signature: t=…,v=…`, HMAC-SHA256 of `t.body`.
 ///
-/// The time is in milliseconds.
+/// The time is in milliseconds. Each attempt has a signature of its own.
 ///
 /// Source: <https://www.zoho.com/in/payments/developerdocs/webhooks/verification>
 pub const ZOHO_PAYMENTS: Scheme<'static> = Scheme {
@@ -657,15 +646,17 @@ pub const ZOHO_PAYMENTS: Scheme<'static> = Scheme {
     id: Some(Source::Json("/event_id")),
     event: Some(Source::Json("/event_type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Zoho Payments", "https://www.zoho.com/in/payments/developerdocs/webhooks/verification"),
+    profile: Profile::new("Zoho Payments", "https://www.zoho.com/in/payments/developerdocs/webhooks/verification")
+        .retries(RetryOn::AnyFailure, 48)
+        .resigned(true),
     ..Scheme::HMAC_SHA256_HEX
 };
 
 /// Chatwoot: `X-Chatwoot-Signature: sha256=…`, HMAC-SHA256 of `timestamp.body`.
 ///
-/// The delivery id is not signed. Older installations do not sign.
+/// The delivery id, the same for all attempts, is not signed. Older installations do not sign.
 ///
-/// Source: <https://github.com/chatwoot/chatwoot/blob/develop/lib/webhooks/trigger.rb>
+/// Source: <https://github.com/chatwoot/chatwoot/pull/13573>, which added it
 pub const CHATWOOT: Scheme<'static> = Scheme {
     name: "chatwoot",
     signature: Signature::prefixed("x-chatwoot-signature", "sha256="),
@@ -673,23 +664,8 @@ pub const CHATWOOT: Scheme<'static> = Scheme {
     id: Some(Source::Header("x-chatwoot-delivery")),
     event: Some(Source::Json("/event")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Chatwoot", "https://github.com/chatwoot/chatwoot/blob/develop/lib/webhooks/trigger.rb"),
+    profile: Profile::new("Chatwoot", "https://developers.chatwoot.com/api-reference/webhooks/add-a-webhook"),
     ..Scheme::HMAC_SHA256_HEX
-};
-
-/// Freshchat: `X-Freshchat-Signature`, RSA (PKCS #1 v1.5) with SHA-256 of the body, in base64.
-///
-/// The key is the public key of the account; if it comes on one line, configure what stands between its titles.
-///
-/// Source: <https://github.com/nyaruka/courier/blob/main/handlers/freshchat/handler_test.go>, which holds a known answer
-pub const FRESHCHAT: Scheme<'static> = Scheme {
-    name: "freshchat",
-    algorithm: Algorithm::RsaPkcs1Sha256,
-    secret_format: SecretFormat::PublicKey,
-    signature: Signature::bare("x-freshchat-signature"),
-    event: Some(Source::Json("/action")),
-    profile: Profile::new("Freshchat", "https://developers.freshchat.com/api/#webhooks"),
-    ..Scheme::HMAC_SHA256_BASE64
 };
 
 /// Whereby: `Whereby-Signature: t=…,v1=…`, HMAC-SHA256 of `t.body`.
@@ -721,20 +697,17 @@ pub const BLAND: Scheme<'static> = Scheme {
 
 /// Daily: `X-Webhook-Signature`, HMAC-SHA256 of `timestamp.body`, in base64.
 ///
-/// The secret is base64. The request that tests a new webhook is `{"test":"test"}`.
+/// The secret is base64. How the timestamp is written, and whether another attempt has a new one, is not documented, so its age is not
+/// judged. The request that tests a new webhook is `{"test":"test"}`.
 ///
 /// Source: <https://docs.daily.co/reference/rest-api/webhooks>
 pub const DAILY: Scheme<'static> = Scheme {
     name: "daily",
     secret_format: SecretFormat::Base64,
     signature: Signature::bare("x-webhook-signature"),
-    timestamp: Some(Timestamp {
-        source: Source::Header("x-webhook-timestamp"),
-        format: TimestampFormat::UnixSecondsOrMillis,
-    }),
     id: Some(Source::Json("/id")),
     event: Some(Source::Json("/type")),
-    message: &[Part::Timestamp, Part::Text("."), Part::Body],
+    message: &[Part::Header("x-webhook-timestamp"), Part::Text("."), Part::Body],
     profile: Profile::new("Daily", "https://docs.daily.co/reference/rest-api/webhooks"),
     ..Scheme::HMAC_SHA256_BASE64
 };

@@ -49,7 +49,8 @@ pub const HYGRAPH: Scheme<'static> = Scheme {
 /// The idempotency key and the operation are not signed. Sanity's toolkit does not look at the time, and nothing says whether retries have
 /// a new one, so none is enforced here.
 ///
-/// Source: <https://github.com/sanity-io/webhook-toolkit>
+/// Source: <https://github.com/sanity-io/webhook-toolkit>, for the retries
+/// <https://www.sanity.io/docs/changelog/50ec6abf-fe0c-475b-ae72-314148860132>
 pub const SANITY: Scheme<'static> = Scheme {
     name: "sanity",
     signature: Signature::field("sanity-webhook-signature", ',', "v1"),
@@ -57,7 +58,8 @@ pub const SANITY: Scheme<'static> = Scheme {
     id: Some(Source::Header("idempotency-key")),
     event: Some(Source::Header("sanity-operation")),
     message: &[Part::Field("t"), Part::Text("."), Part::Body],
-    profile: Profile::new("Sanity", "https://www.sanity.io/docs/webhooks"),
+    profile: Profile::new("Sanity", "https://www.sanity.io/docs/webhooks")
+        .retries(RetryOn::ServerErrorsAndRateLimits, 1),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -290,18 +292,18 @@ pub const UPLOADCARE: Scheme<'static> = Scheme {
 
 /// Transloadit: the form field `signature` is `sha384:…`, HMAC-SHA384 of the form field `transloadit`.
 ///
-/// The secret is that of the auth key which made the assembly. Signatures without `sha384:`, which old accounts may get, are SHA-1, and are refused.
+/// The secret is that of the auth key which made the assembly. Other fields are not signed, so read nothing but `transloadit`. Signatures without
+/// `sha384:`, which old accounts may get, are SHA-1, and are refused. An assembly can be notified of more than once, with different states, so its id
+/// is no id of a delivery.
 ///
-/// Source: <https://github.com/transloadit/node-sdk/blob/main/packages/utils/src/index.ts>
+/// Source: <https://github.com/transloadit/node-sdk/blob/main/packages/utils/src/index.ts>, <https://transloadit.com/docs/api/webhooks.md>
 pub const TRANSLOADIT: Scheme<'static> = Scheme {
     name: "transloadit",
     algorithm: Algorithm::HmacSha384,
     signature: Signature { grammar: Grammar::Prefixed("sha384:"), ..Signature::at(Source::Form("signature")) },
-    id: Some(Source::FormJson("transloadit", "/assembly_id")),
     event: Some(Source::FormJson("transloadit", "/ok")),
     message: &[Part::Form("transloadit")],
-    profile: Profile::new("Transloadit", "https://transloadit.com/docs/topics/webhooks/")
-        .retries(RetryOn::AnyFailure, 1),
+    profile: Profile::new("Transloadit", "https://transloadit.com/docs/api/webhooks/").retries(RetryOn::AnyFailure, 1),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -315,21 +317,6 @@ pub const TALLY: Scheme<'static> = Scheme {
     event: Some(Source::Json("/eventType")),
     profile: Profile::new("Tally", "https://tally.so/help/webhooks"),
     ..Scheme::HMAC_SHA256_BASE64
-};
-
-/// Formstack Forms: `X-FS-Signature: sha256=…`, HMAC-SHA256 of the body, which is a form unless JSON was chosen.
-///
-/// Signing is off until an HMAC key is set. Who owns the form may have given the header another name.
-///
-/// Formstack no longer documents the form of the signature; it is that of a delivery which was captured.
-///
-/// Source: <https://github.com/hookdeck/webhook-skills/blob/main/skills/formstack-webhooks/references/verification.md>
-pub const FORMSTACK: Scheme<'static> = Scheme {
-    name: "formstack",
-    signature: Signature::prefixed("x-fs-signature", "sha256="),
-    id: Some(Source::Form("UniqueID")),
-    profile: Profile::new("Formstack", "https://help.formstack.com/"),
-    ..Scheme::HMAC_SHA256_HEX
 };
 
 /// Cal.com: `X-Cal-Signature-256`, HMAC-SHA256 of the body.

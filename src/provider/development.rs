@@ -174,9 +174,10 @@ pub const GITEA_GITHUB_COMPATIBLE: Scheme<'static> = Scheme {
 
 /// Forgejo, and Codeberg: `X-Forgejo-Signature`, HMAC-SHA256 of the body.
 ///
-/// As [`GITEA`] otherwise: neither event type nor delivery id are signed, and `application/json` must be chosen.
+/// As [`GITEA`] otherwise: neither event type nor delivery id are signed, and `application/json` must be chosen. Without
+/// a secret, the header is there, but empty.
 ///
-/// Source: <https://forgejo.org/docs/latest/user/webhooks/>
+/// Source: <https://codeberg.org/forgejo/forgejo/src/branch/forgejo/services/webhook/shared/payloader.go>
 pub const FORGEJO: Scheme<'static> = Scheme {
     name: "forgejo",
     signature: Signature::bare("x-forgejo-signature"),
@@ -384,10 +385,10 @@ pub const LAUNCHDARKLY: Scheme<'static> = Scheme {
 
 /// Statsig: `X-Statsig-Signature: v0=…`, HMAC-SHA256 of `v0:timestamp:body`, with the time in milliseconds.
 ///
-/// The body is a batch of events, so the request has neither one id nor one type. The handshake when a webhook is saved
-/// (`url_verification`) wants its code echoed.
+/// The secret is shown on the card of the Generic Webhook integration. The body is a batch of events, so the request has
+/// neither one id nor one type.
 ///
-/// Source: <https://github.com/getsentry/sentry/blob/master/src/sentry/flags/providers.py>
+/// Source: <https://docs.statsig.com/integrations/event_webhook>
 pub const STATSIG: Scheme<'static> = Scheme {
     name: "statsig",
     signature: Signature::prefixed("x-statsig-signature", "v0="),
@@ -431,14 +432,16 @@ pub const GRAFANA_TIMESTAMPED: Scheme<'static> = Scheme {
 /// Checkly: `x-checkly-signature`, HMAC-SHA256 of the body.
 ///
 /// The body is a template of the user's, which may come out the same for the next alert, and the time
-/// (`x-checkly-timestamp`) is not signed: replays cannot be told from news.
+/// (`x-checkly-timestamp`) is not signed: replays cannot be told from news. Webhooks may be set to other methods, and
+/// those without a secret are not signed.
 ///
-/// Source: <https://www.checklyhq.com/docs/alerting/webhooks/>
+/// Source: <https://www.checklyhq.com/docs/integrations/alerts/webhooks/>
 pub const CHECKLY: Scheme<'static> = Scheme {
     name: "checkly",
     signature: Signature::bare("x-checkly-signature"),
     repeats: Repeats::Always,
-    profile: Profile::new("Checkly", "https://www.checklyhq.com/docs/alerting/webhooks/")
+    methods: &["POST", "PUT", "PATCH"],
+    profile: Profile::new("Checkly", "https://www.checklyhq.com/docs/integrations/alerts/webhooks/")
         .retries(RetryOn::AnyFailure, 1),
     ..Scheme::HMAC_SHA256_HEX
 };
@@ -460,6 +463,7 @@ pub const ROOTLY: Scheme<'static> = Scheme {
 /// FireHydrant's runbook step: `fh-signature`, HMAC-SHA256 of the body.
 ///
 /// The body is a template of the user's, and may come out the same for the next run: replays cannot be told from news.
+/// Steps may be set to other methods.
 ///
 /// Source: <https://docs.firehydrant.com/docs/runbook-step-send-a-webhook>
 pub const FIREHYDRANT: Scheme<'static> = Scheme {
@@ -574,7 +578,8 @@ pub const TAILSCALE: Scheme<'static> = Scheme {
 
 /// Pulumi Cloud: `Pulumi-Webhook-Signature`, HMAC-SHA256 of the body.
 ///
-/// Neither the kind of event nor the delivery id are signed. Webhooks without a secret are not signed.
+/// Neither the kind of event nor the delivery id are signed. A stack that is created or deleted again under its name is
+/// told of in the same words, so that replays cannot be told from news. Webhooks without a secret are not signed.
 ///
 /// Source: <https://www.pulumi.com/docs/pulumi-cloud/webhooks/>
 pub const PULUMI: Scheme<'static> = Scheme {
@@ -582,7 +587,7 @@ pub const PULUMI: Scheme<'static> = Scheme {
     signature: Signature::bare("pulumi-webhook-signature"),
     id: Some(Source::Header("pulumi-webhook-id")),
     event: Some(Source::Header("pulumi-webhook-kind")),
-    repeats: Repeats::PerEvent,
+    repeats: Repeats::Always,
     profile: Profile::new("Pulumi", "https://www.pulumi.com/docs/pulumi-cloud/webhooks/"),
     ..Scheme::HMAC_SHA256_HEX
 };
@@ -602,15 +607,15 @@ pub const FLAGSMITH: Scheme<'static> = Scheme {
 
 /// GrowthBook's event webhooks: `X-GrowthBook-Signature`, HMAC-SHA256 of the body.
 ///
-/// Its SDK webhooks are signed as Standard Webhooks instead. There is no delivery id. Webhooks may be set to other
-/// methods.
+/// Its SDK webhooks are signed as Standard Webhooks instead. There is no delivery id. Webhooks may be set to PUT or PATCH.
 ///
-/// Source: <https://docs.growthbook.io/app/webhooks/event-webhooks>
+/// Source: <https://github.com/growthbook/growthbook/blob/main/packages/back-end/src/events/handlers/webhooks/EventWebHookNotifier.ts>
 pub const GROWTHBOOK: Scheme<'static> = Scheme {
     name: "growthbook",
     signature: Signature::bare("x-growthbook-signature"),
     event: Some(Source::Json("/event")),
     methods: &["POST", "PUT", "PATCH"],
-    profile: Profile::new("GrowthBook", "https://docs.growthbook.io/app/webhooks/event-webhooks"),
+    profile: Profile::new("GrowthBook", "https://docs.growthbook.io/app/webhooks/event-webhooks")
+        .retries(RetryOn::AnyFailure, 1),
     ..Scheme::HMAC_SHA256_HEX
 };

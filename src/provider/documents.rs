@@ -51,9 +51,10 @@ pub const DOCUSIGN: Scheme<'static> = Scheme {
 
 /// Dropbox Sign, formerly HelloSign: `event_hash` in the form field `json`, HMAC-SHA256 of the event's time and type, keyed with the API key.
 ///
-/// **Nothing else of the request is signed**: whoever captured one can put another document into it. All events of a type within a second have
-/// the same signature, so replays cannot be told from news. Ask the API what really happened. A delivery counts as received only if the answer is
-/// 200 with the text `Hello API Event Received`.
+/// **This covers nothing else of the request**: whoever captured one can put another document into it. All events of a type within a second have
+/// the same signature, so replays cannot be told from news. Ask the API what really happened. The header `Content-Sha256`, which the documentation
+/// has for the JSON as a whole, is not looked at here. A delivery counts as received only if the answer is 200 with the text `Hello API Event
+/// Received`.
 ///
 /// Source: <https://developers.hellosign.com/docs/events/overview>, and the PyPI package `dropbox-sign`
 pub const DROPBOX_SIGN: Scheme<'static> = Scheme {
@@ -62,12 +63,14 @@ pub const DROPBOX_SIGN: Scheme<'static> = Scheme {
     event: Some(Source::FormJson("json", "/event/event_type")),
     message: &[Part::Canonical(super::canonical::dropbox_sign::TIME_AND_TYPE)],
     repeats: Repeats::Always,
-    profile: Profile::new("Dropbox Sign", "https://developers.hellosign.com/docs/events/overview"),
+    profile: Profile::new("Dropbox Sign", "https://developers.hellosign.com/docs/events/overview")
+        .retries(RetryOn::AnyFailure, 72),
     ..Scheme::HMAC_SHA256_HEX
 };
 
 /// SignWell: `hash` in the body, HMAC-SHA256 of `type@time` of the event, keyed with the id of the webhook.
 ///
+/// That id is all that there is to keep secret: whoever can list the webhooks of the account knows it.
 /// **Nothing else of the body is signed**: whoever captured a request can put another document into it. All events of a type within a second have
 /// the same signature, so replays cannot be told from news. Ask the API what really happened.
 ///

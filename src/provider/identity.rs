@@ -13,9 +13,9 @@ use crate::{
 
 /// Sign in with Apple: the body is `{"payload": token}`, a JSON Web Token signed with RS256.
 ///
-/// The token must come from `https://appleid.apple.com`, must be for you (parameter `audience`: the client id that the accounts belong to), and
-/// expires after a day. The event type is inside the claim `events`, which is JSON written as text, and so is left to the handler. Apple asks for
-/// the answer 200.
+/// The token must come from `https://appleid.apple.com` and be for you: parameter `audience`, the client id that the accounts belong to. The same
+/// keys sign the identity tokens of users; what has no claim `events` is no notification. That claim is JSON, also written as text, so the event
+/// type is left to the handler. A token need not say when it expires; if it does, that counts.
 ///
 /// Source: <https://developer.apple.com/documentation/signinwithapple/processing-changes-for-sign-in-with-apple-accounts>
 pub const APPLE_SIGNIN: Scheme<'static> = Scheme {
@@ -28,7 +28,6 @@ pub const APPLE_SIGNIN: Scheme<'static> = Scheme {
             Claim { at: &["/aud"], expected: Expected::Parameter("audience") },
             Claim { at: &["/events"], expected: Expected::Present },
         ],
-        expires: true,
         ..Jws::NEW
     }),
     id: Some(Source::Claim("/jti")),
@@ -55,7 +54,8 @@ pub const CLERK: Scheme<'static> = Scheme {
 /// Okta event hooks: the `Authorization` header is the text that was set for the hook, and nothing is signed.
 ///
 /// The text is compared as a whole, without a word such as `Bearer` taken off. Okta lets the name of the header be chosen; this is the one that
-/// it suggests. One request may hold several events, so it has no one type. Okta waits three seconds, tries once more, and not after a 4xx.
+/// it suggests. One request may hold several events, so it has no one type. Okta waits three seconds, tries once more, and not after a 4xx. The
+/// `GET` by which it verifies the URL once is no delivery and is refused here: answer it beside this.
 ///
 /// Source: <https://developer.okta.com/docs/concepts/event-hooks/>
 pub const OKTA: Scheme<'static> = Scheme {
@@ -184,13 +184,13 @@ pub const SUMSUB_SHA256: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Sumsub, set to SHA-512: as [`SUMSUB_SHA256`].
+/// Sumsub, set to SHA-512: `X-Payload-Digest`, HMAC-SHA512 of the body; all else as [`SUMSUB_SHA256`].
 ///
 /// Source: <https://docs.sumsub.com/docs/webhook-manager>
 pub const SUMSUB_SHA512: Scheme<'static> =
     Scheme { name: "sumsub-sha512", algorithm: Algorithm::HmacSha512, ..SUMSUB_SHA256 };
 
-/// Sumsub, set to SHA-1: as [`SUMSUB_SHA256`], which new webhooks should use.
+/// Sumsub, set to SHA-1: `X-Payload-Digest`, HMAC-SHA1 of the body; all else as [`SUMSUB_SHA256`], which new webhooks should use.
 ///
 /// Source: <https://docs.sumsub.com/docs/webhook-manager>
 pub const SUMSUB_SHA1: Scheme<'static> =
@@ -252,7 +252,7 @@ pub const IDENFY: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Logto: `logto-signature-sha-256`, HMAC-SHA256 of the body.
+/// Logto: `logto-signature-sha-256`, HMAC-SHA256 of the body, keyed with the signing key of the webhook.
 ///
 /// Source: <https://docs.logto.io/developers/webhooks/secure-webhooks>, and `packages/core/src/utils/sign.ts` of <https://github.com/logto-io/logto>
 pub const LOGTO: Scheme<'static> = Scheme {
@@ -295,9 +295,12 @@ pub const AUTH0: Scheme<'static> = Scheme {
 
 /// Turnkey: `X-Turnkey-Signature`, Ed25519 over `v1.ed25519.key.timestamp.id.body`, with the time in milliseconds.
 ///
-/// The event type (`X-Turnkey-Event-Type`) is not signed.
+/// **The keys sign for all of Turnkey's customers**, and nothing that is signed says to whom a delivery goes: whoever has an account there can have
+/// events of an own organisation signed and sent to you. Handlers must compare the organisation in the body (`organizationId`, or
+/// `parentOrganizationId` above it) with their own. Event type and organisation in the headers are not signed.
 ///
-/// Source: <https://docs.turnkey.com/features/webhooks/verify-signatures>, and the npm package `@turnkey/crypto`
+/// Source: <https://docs.turnkey.com/features/webhooks/verify-signatures>, <https://docs.turnkey.com/features/webhooks/overview>, and the npm
+/// package `@turnkey/crypto`
 pub const TURNKEY: Scheme<'static> = Scheme {
     name: "turnkey",
     signature: Signature::bare("x-turnkey-signature"),
@@ -316,7 +319,9 @@ pub const TURNKEY: Scheme<'static> = Scheme {
     ],
     key_id: Some(Source::Header("x-turnkey-signature-key-id")),
     keys: Keys::JwkSet { url: "https://api.turnkey.com/public/v1/discovery/webhooks/jwks" },
-    profile: Profile::new("Turnkey", "https://docs.turnkey.com/features/webhooks/verify-signatures"),
+    profile: Profile::new("Turnkey", "https://docs.turnkey.com/features/webhooks/verify-signatures")
+        .retries(RetryOn::ServerErrors, 0)
+        .resigned(true),
     ..Scheme::ED25519_HEX
 };
 

@@ -61,7 +61,9 @@ pub const ELEVENLABS: Scheme<'static> = Scheme {
 
 /// fal: `X-Fal-Webhook-Signature`, Ed25519 over request id, user id, timestamp and the SHA-256 of the body, each on a line of its own.
 ///
-/// Requests do not say which key of the key set signed them: all are tried. The body has a `status` but no event type.
+/// fal signs for all of its users with the same keys, and each of them says per request where the result is sent. Hence the parameter `user-id`:
+/// the id of your user or team, as fal sends it in `X-Fal-Webhook-User-Id`; results of others are refused. Requests do not say which key of the key
+/// set signed them: all are tried. The body has a `status` but no event type.
 ///
 /// Source: <https://docs.fal.ai/documentation/model-apis/inference/webhooks>
 pub const FAL: Scheme<'static> = Scheme {
@@ -72,7 +74,7 @@ pub const FAL: Scheme<'static> = Scheme {
     message: &[
         Part::Id,
         Part::Text("\n"),
-        Part::Header("x-fal-webhook-user-id"),
+        Part::Parameter("user-id"),
         Part::Text("\n"),
         Part::Timestamp,
         Part::Text("\n"),
@@ -128,25 +130,28 @@ pub const HUGGINGFACE: Scheme<'static> = Scheme {
 
 /// Firecrawl: `X-Firecrawl-Signature: sha256=…`, HMAC-SHA256 of the body, keyed with the webhook secret of the account.
 ///
-/// The id in the body is that of the job.
+/// The id in the body is that of the job. Failed deliveries come again after 1, 5 and 15 minutes.
 ///
-/// Source: <https://docs.firecrawl.dev/webhooks/security>
+/// Source: <https://docs.firecrawl.dev/webhooks/security>, <https://docs.firecrawl.dev/webhooks/overview>
 pub const FIRECRAWL: Scheme<'static> = Scheme {
     name: "firecrawl",
     signature: Signature::prefixed("x-firecrawl-signature", "sha256="),
     event: Some(Source::Json("/type")),
-    profile: Profile::new("Firecrawl", "https://docs.firecrawl.dev/webhooks/security"),
+    profile: Profile::new("Firecrawl", "https://docs.firecrawl.dev/webhooks/security").retries(RetryOn::AnyFailure, 0),
     ..Scheme::HMAC_SHA256_HEX
 };
 
 /// Deepgram callbacks: user and password of the callback URL (`https://user:password@…`) come in the `Authorization` header, and nothing is signed.
 ///
-/// The `dg-token` header is no longer meant for this. Transcripts of long recordings are larger than the default limit.
+/// The id is that of the request to Deepgram: the results of a stream, of which there are many, share it. Requests come with `PUT` if
+/// `callback_method` asks for it. The `dg-token` header is no longer meant for this. Transcripts of long recordings are larger than the default
+/// limit.
 ///
-/// Source: <https://developers.deepgram.com/docs/callback>
+/// Source: <https://developers.deepgram.com/docs/callback>, and the PyPI package `deepgram-sdk`
 pub const DEEPGRAM: Scheme<'static> = Scheme {
     name: "deepgram",
     id: Some(Source::JsonAny(&["/metadata/request_id", "/request_id"])),
+    methods: &["POST", "PUT"],
     profile: Profile::new("Deepgram", "https://developers.deepgram.com/docs/callback"),
     ..Scheme::BASIC
 };

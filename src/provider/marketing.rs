@@ -7,7 +7,7 @@ use crate::{
     key::SecretFormat,
     scheme::{
         Algorithm, Grammar, Jws, JwsAlgorithm, Keys, Part, Profile, RetryOn, Scheme, Signature, Source, Timestamp,
-        TimestampFormat, Tolerance,
+        Tolerance,
     },
 };
 
@@ -73,12 +73,13 @@ pub const SHIPSTATION_V2: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_BASE64
 };
 
-/// Uber (Eats, Direct, Vehicles): `X-Uber-Signature`, HMAC-SHA256 of the body.
+/// Uber (Eats, Direct, Vehicles, Guest Rides): `X-Uber-Signature`, HMAC-SHA256 of the body.
 ///
-/// The secret is the client secret of the application; for Uber Direct it is the signing key of the webhook, and events have no id. Uber expects
-/// an empty answer.
+/// The secret is the client secret of the application; for Uber Direct and Guest Rides it is a signing key, and the events of Direct have no id. Uber
+/// expects an empty answer.
 ///
-/// Source: <https://developer.uber.com/docs/vehicles/guides/webhooks>, <https://developer.uber.com/docs/deliveries/guides/webhooks>
+/// Source: <https://developer.uber.com/docs/vehicles/guides/webhooks>, <https://developer.uber.com/docs/deliveries/guides/webhooks>,
+/// <https://developer.uber.com/docs/guest-rides/references/api/webhooks/uclid-info>
 pub const UBER: Scheme<'static> = Scheme {
     name: "uber",
     signature: Signature::bare("x-uber-signature"),
@@ -106,14 +107,14 @@ pub const EASYPOST: Scheme<'static> = Scheme {
 ///
 /// All webhooks of an organisation have one secret.
 ///
-/// Source: <https://docs.onfleet.com/reference/secrets>
+/// Source: <https://docs.onfleet.com/reference/secrets>, and for retries <https://www.rubydoc.info/gems/ruby-onfleet/1.0.1/Onfleet/Webhooks>
 pub const ONFLEET: Scheme<'static> = Scheme {
     name: "onfleet",
     algorithm: Algorithm::HmacSha512,
     secret_format: SecretFormat::Hex,
     signature: Signature::bare("x-onfleet-signature"),
     event: Some(Source::Json("/triggerName")),
-    profile: Profile::new("Onfleet", "https://docs.onfleet.com/reference/secrets"),
+    profile: Profile::new("Onfleet", "https://docs.onfleet.com/reference/secrets").retries(RetryOn::AnyFailure, 24),
     ..Scheme::HMAC_SHA256_HEX
 };
 
@@ -136,16 +137,16 @@ pub const SEGMENT: Scheme<'static> = Scheme {
 
 /// Klaviyo, system webhooks: `Klaviyo-Signature`, HMAC-SHA256 of the body and the date in `Klaviyo-Timestamp`.
 ///
-/// The date is signed, but not judged: Klaviyo's clock in that header was seen to be hours ahead, so it is the time in the body, at `/meta/timestamp`,
-/// that counts. The body is a list of up to 1,000 events, so the request has neither one id nor one type. The webhook action of flows
-/// is not signed.
+/// The date is signed, but not judged: a client by others (`nickdnk/klaviyo-php-sdk`) has seen it hours ahead, so it is the time of sending in the body, at
+/// `/meta/timestamp`, that counts. Nothing says whether retries bear a new one, so that a day is granted. The body is a list of events, so the request has
+/// neither one id nor one type. The webhook action of flows is not signed.
 ///
-/// Source: <https://developers.klaviyo.com/en/docs/working_with_system_webhooks>, and for the clock
-/// <https://github.com/nickdnk/klaviyo-php-sdk>
+/// Source: <https://developers.klaviyo.com/en/docs/working_with_system_webhooks>
 pub const KLAVIYO: Scheme<'static> = Scheme {
     name: "klaviyo",
     signature: Signature::bare("klaviyo-signature"),
     timestamp: Some(Timestamp::rfc3339(Source::Json("/meta/timestamp"))),
+    tolerance: Tolerance { past: Duration::from_secs(24 * 3600), future: Duration::from_secs(300) },
     message: &[Part::Canonical(canonical::klaviyo::BODY_AND_DATE)],
     profile: Profile::new("Klaviyo", "https://developers.klaviyo.com/en/docs/working_with_system_webhooks"),
     ..Scheme::HMAC_SHA256_HEX
@@ -154,13 +155,14 @@ pub const KLAVIYO: Scheme<'static> = Scheme {
 /// Customer.io, reporting webhooks: `X-CIO-Signature`, HMAC-SHA256 of `v0:timestamp:body`.
 ///
 /// The event type is the metric (`sent`, `opened`); what it is about (`email`, `push`) is beside it in the body. Later events wait until a failed
-/// delivery succeeds.
+/// delivery succeeds. Customer.io goes on for seven days and does not say whether tries are signed anew, so a time may be that old.
 ///
 /// Source: <https://docs.customer.io/api/webhooks/>
 pub const CUSTOMERIO: Scheme<'static> = Scheme {
     name: "customerio",
     signature: Signature::bare("x-cio-signature"),
     timestamp: Some(Timestamp::unix_seconds(Source::Header("x-cio-timestamp"))),
+    tolerance: Tolerance { past: Duration::from_secs((7 * 24 + 1) * 3600), future: Duration::from_secs(300) },
     id: Some(Source::Json("/event_id")),
     event: Some(Source::Json("/metric")),
     message: &[Part::Text("v0:"), Part::Timestamp, Part::Text(":"), Part::Body],
@@ -174,7 +176,7 @@ pub const CUSTOMERIO: Scheme<'static> = Scheme {
 ///
 /// The URL must be the very text that the webhook was made with. The form is one field with a list of events, so the request has neither one id nor
 /// one type; of other fields nothing is taken. The test that is sent when a webhook is made, an empty list, is signed with the key
-/// `test-webhook`, and a HEAD request without a signature precedes it.
+/// `test-webhook`, and a HEAD request without a signature precedes it. Forms that are not urlencoded are refused.
 ///
 /// Source: <https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/>
 pub const MAILCHIMP_TRANSACTIONAL: Scheme<'static> = Scheme {
@@ -240,7 +242,7 @@ pub const MAILGUN_ROUTES: Scheme<'static> = Scheme {
 /// Twilio SendGrid, event webhook: `X-Twilio-Email-Event-Webhook-Signature`, ECDSA P-256 with SHA-256 of timestamp and body.
 ///
 /// The key is the verification key of the settings as it is shown there, in base64. The body is a list of events that ends in a line break, so the
-/// request has neither one id nor one type.
+/// request has neither one id nor one type. SendGrid goes on for a day and does not say whether tries are signed anew, so a time may be that old.
 ///
 /// Source: <https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features>
 pub const SENDGRID: Scheme<'static> = Scheme {
@@ -249,6 +251,7 @@ pub const SENDGRID: Scheme<'static> = Scheme {
     secret_format: SecretFormat::PublicKey,
     signature: Signature::bare("x-twilio-email-event-webhook-signature"),
     timestamp: Some(Timestamp::unix_seconds(Source::Header("x-twilio-email-event-webhook-timestamp"))),
+    tolerance: Tolerance { past: Duration::from_secs(25 * 3600), future: Duration::from_secs(300) },
     message: &[Part::Timestamp, Part::Body],
     profile: Profile::new(
         "Twilio SendGrid",
@@ -268,6 +271,8 @@ pub const RESEND: Scheme<'static> = Scheme {
 };
 
 /// Loops: Standard Webhooks headers, HMAC-SHA256 of `id.timestamp.body`.
+///
+/// The secret is written `whsec_…`: the key is what follows, decoded from base64.
 ///
 /// Source: <https://loops.so/docs/webhooks>
 pub const LOOPS: Scheme<'static> = Scheme {
@@ -418,7 +423,8 @@ pub const WIX: Scheme<'static> = Scheme {
     name: "wix",
     signature: Signature::at(Source::Body),
     jws: Some(Jws { algorithms: &[JwsAlgorithm::Rs256], ..Jws::NEW }),
-    profile: Profile::new("Wix", "https://dev.wix.com/docs/rest/articles/getting-started/webhooks"),
+    profile: Profile::new("Wix", "https://dev.wix.com/docs/rest/articles/getting-started/webhooks")
+        .retries(RetryOn::AnyFailure, 48),
     ..Scheme::JWS
 };
 

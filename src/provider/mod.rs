@@ -32,10 +32,7 @@ mod payments;
 mod social;
 mod standard;
 
-pub use self::{
-    banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*,
-    identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*,
-};
+pub use self::{banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*, identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*};
 use crate::{ConfigError, scheme::Scheme};
 
 /// All providers, by name.
@@ -66,7 +63,6 @@ pub const ALL: &[Scheme<'static>] = &[
     AZURE_DEVOPS,
     AZURE_EVENT_GRID,
     AZURE_EVENT_GRID_QUERY_TOKEN,
-    BAMBOOHR,
     BANDWIDTH,
     BIRD,
     BITBUCKET_CLOUD,
@@ -125,7 +121,6 @@ pub const ALL: &[Scheme<'static>] = &[
     DROPBOX,
     DROPBOX_SIGN,
     DWOLLA,
-    DYTE,
     EASYPOST,
     EBAY,
     ECWID,
@@ -143,11 +138,9 @@ pub const ALL: &[Scheme<'static>] = &[
     FLAGSMITH,
     FLUTTERWAVE_V3,
     FORGEJO,
-    FORMSTACK,
     FOURTHWALL,
     FOURTHWALL_APPS,
     FRAMEIO,
-    FRESHCHAT,
     FRONT,
     FRONT_RULE,
     FUSIONAUTH,

@@ -52,6 +52,8 @@ pub const ADYEN_PLATFORM: Scheme<'static> = Scheme {
 ///
 /// There is no delivery id. Hooks that come as `GET` are refused.
 ///
+/// The secret is the merchant's signing secret.
+///
 /// Source: <https://github.com/BoltApp/bolt-magento2/blob/master/Helper/Hook.php>
 pub const BOLT: Scheme<'static> = Scheme {
     name: "bolt",
@@ -64,7 +66,7 @@ pub const BOLT: Scheme<'static> = Scheme {
 /// Braintree: form field `bt_signature: key|…&key|…`, HMAC-SHA1 of the form field `bt_payload`, keyed with the SHA-1 of the private key.
 ///
 /// The secret is the private key as the console shows it, and the parameter `public-key` picks the signature that is yours. Kind and time of
-/// the notification are inside the payload, which is base64 of XML, and so are left to the handler.
+/// the notification are inside the payload, which is base64 of XML, and so are left to the handler. Forms that are not urlencoded are refused.
 ///
 /// Source: <https://github.com/braintree/braintree_python/blob/master/braintree/webhook_notification_gateway.py>
 pub const BRAINTREE: Scheme<'static> = Scheme {
@@ -102,9 +104,11 @@ pub const CASHFREE: Scheme<'static> = Scheme {
 
 /// Chargify, now Maxio Advanced Billing: `X-Chargify-Webhook-Signature-Hmac-Sha-256`, HMAC-SHA256 of the body.
 ///
-/// The body is a form with an id that stays on retries. The older header without `-Hmac-Sha-256` is MD5 and is not read.
+/// The secret is the site's shared key. The body is a form with an id that stays on retries. The signature that can be put into the URL instead is not
+/// read.
 ///
-/// Source: <https://docs.maxio.com/hc/en-us/articles/24266143173901-Webhooks-Reference>
+/// Source: `docs/basics/Sync.md` of <https://github.com/maxio-com/stoplight-platform-developer-docs>, and for the id
+/// <https://www.npmjs.com/package/@maxio-com/advanced-billing-sdk>
 pub const CHARGIFY: Scheme<'static> = Scheme {
     name: "chargify",
     signature: Signature::bare("x-chargify-webhook-signature-hmac-sha-256"),
@@ -135,7 +139,8 @@ pub const CHECKOUT_COM: Scheme<'static> = Scheme {
 
 /// Checkout.com with an authorisation header key: `Authorization` is the key itself, and nothing is signed.
 ///
-/// It is sent beside `Cko-Signature`: prefer [`CHECKOUT_COM`], which covers the body.
+/// The key is whatever was set as the value of that header, with a word such as `Bearer` if one was set. It is sent beside `Cko-Signature`: prefer
+/// [`CHECKOUT_COM`], which covers the body.
 ///
 /// Source: <https://www.checkout.com/docs/developer-resources/event-notifications/receive-webhooks/configure-your-webhook-server>
 pub const CHECKOUT_COM_AUTHORIZATION: Scheme<'static> = Scheme {
@@ -246,7 +251,8 @@ pub const GOCARDLESS: Scheme<'static> = Scheme {
 
 /// Lago with the signature algorithm `hmac`: `X-Lago-Signature`, HMAC-SHA256 of the body, in base64.
 ///
-/// The unique key is not signed. Lago's default algorithm is `jwt`, of which this is not the scheme.
+/// The secret is the organisation's HMAC key, which at first was its API key. The unique key is not signed. Lago's default algorithm is `jwt`, of which
+/// this is not the scheme.
 ///
 /// Source: <https://github.com/getlago/lago-api/blob/main/app/models/webhook.rb>
 pub const LAGO: Scheme<'static> = Scheme {
@@ -317,7 +323,7 @@ pub const MOLLIE: Scheme<'static> = Scheme {
 /// Paddle Classic: form field `p_signature`, RSA with SHA-1 of all other fields, sorted and serialised as PHP does it.
 ///
 /// The key is the public key that Paddle's console shows. SHA-1 no longer withstands an attacker who may choose what is signed.
-/// The time in the body is that of the event.
+/// The time in the body is that of the event. Forms that are not urlencoded are refused.
 ///
 /// Source: <https://classic.paddle.com/webhooks/verifying-webhooks/>
 pub const PADDLE_CLASSIC: Scheme<'static> = Scheme {
@@ -445,7 +451,8 @@ pub const RECURLY: Scheme<'static> = Scheme {
     timestamp: Some(Timestamp::unix_millis(Source::Field(""))),
     event: Some(Source::Json("/event_type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Recurly", "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification"),
+    profile: Profile::new("Recurly", "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification")
+        .retries(RetryOn::AnyFailure, 73),
     ..Scheme::HMAC_SHA256_HEX
 };
 

@@ -1,7 +1,9 @@
 //! Social networks and messengers.
 
+use std::time::Duration;
+
 use super::canonical;
-use crate::scheme::{Algorithm, Part, Profile, RetryOn, Scheme, Signature, Source, Timestamp};
+use crate::scheme::{Algorithm, Part, Profile, RetryOn, Scheme, Signature, Source, Timestamp, Tolerance};
 
 /// Meta (Facebook pages, Messenger, Instagram, Threads): `X-Hub-Signature-256: sha256=…`, HMAC-SHA256 of the body.
 ///
@@ -47,7 +49,8 @@ pub const WHATSAPP: Scheme<'static> = Scheme {
 /// LinkedIn: `X-LI-Signature`, HMAC-SHA256 of the text `hmacsha256=` and the body.
 ///
 /// The text is signed, and not part of the header. The secret is the client secret. A body may hold several notifications, each with an id of its own,
-/// which may come more than once. The challenge that comes every two hours is not a delivery.
+/// which may come more than once. That deliveries are tried again for eight hours is said of social actions only. The challenge that comes every two
+/// hours is not a delivery.
 ///
 /// Source: <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/webhook-validation>
 pub const LINKEDIN: Scheme<'static> = Scheme {
@@ -62,13 +65,15 @@ pub const LINKEDIN: Scheme<'static> = Scheme {
 
 /// TikTok for Developers: `TikTok-Signature: t=…,s=…`, HMAC-SHA256 of `t.body`.
 ///
-/// The secret is the client secret. TikTok Shop signs otherwise.
+/// The secret is the client secret. TikTok goes on for three days and does not say whether tries are signed anew, so a time may be that old. TikTok Shop
+/// signs otherwise.
 ///
 /// Source: <https://developers.tiktok.com/doc/webhooks-verification>
 pub const TIKTOK: Scheme<'static> = Scheme {
     name: "tiktok",
     signature: Signature::field("tiktok-signature", ',', "s"),
     timestamp: Some(Timestamp::unix_seconds(Source::Field("t"))),
+    tolerance: Tolerance { past: Duration::from_secs(73 * 3600), future: Duration::from_secs(300) },
     event: Some(Source::Json("/event")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
     profile: Profile::new("TikTok", "https://developers.tiktok.com/doc/webhooks-verification")
@@ -140,7 +145,8 @@ pub const VIBER: Scheme<'static> = Scheme {
 /// Lark and Feishu: `X-Lark-Signature`, SHA-256 of timestamp, nonce, encrypt key and body.
 ///
 /// Only apps with an encrypt key get signatures, and their events come encrypted, so that id and type are not to be seen here. The hash is no
-/// MAC: bytes can be added to the end of a captured body, so refuse what is not exactly one JSON document.
+/// MAC, but what could be added to the end of a captured body starts with zero bytes, and bodies that hold one are refused. Nothing says whether retries bear
+/// a new time, so that a day is granted.
 ///
 /// Source: <https://github.com/larksuite/oapi-sdk-python/blob/v2_main/lark_oapi/event/dispatcher_handler.py>
 pub const LARK: Scheme<'static> = Scheme {
@@ -148,6 +154,7 @@ pub const LARK: Scheme<'static> = Scheme {
     algorithm: Algorithm::Sha256,
     signature: Signature::bare("x-lark-signature"),
     timestamp: Some(Timestamp::unix_seconds(Source::Header("x-lark-request-timestamp"))),
+    tolerance: Tolerance { past: Duration::from_secs(24 * 3600), future: Duration::from_secs(300) },
     id: Some(Source::Json("/header/event_id")),
     event: Some(Source::Json("/header/event_type")),
     message: &[Part::Timestamp, Part::Canonical(canonical::lark::NONCE_KEY_AND_BODY)],

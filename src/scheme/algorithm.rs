@@ -50,7 +50,6 @@ pub enum Algorithm {
 
 /// Signatures by private keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "nothing is verified by public keys then"))]
 pub(crate) enum Asymmetric {
     Ed25519,
     /// The curve is that of the hash's strength, and P-256 for SHA-1.
@@ -73,7 +72,6 @@ pub(crate) enum Shape {
     /// As ASN.1.
     Der,
     /// As two numbers of fixed width, as JSON Web Signatures do.
-    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only JSON Web Signatures are written so"))]
     Fixed,
 }
 

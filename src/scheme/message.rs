@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Canonical, Part, Scheme, SignedRequest, Source, headers::HeaderRef, layout, place::Place, plan::PublicUrl,
+    Canonical, Part, Scheme, SignedRequest, Source, WriteContent, headers::HeaderRef, layout, place::Place,
+    plan::PublicUrl,
 };
 use crate::{ConfigError, Rejection};
 
@@ -27,10 +28,8 @@ enum Piece {
     SortedForm { between: Box<str>, after: Box<str> },
     Secret,
     Parameter(Box<str>),
-    Canonical { write: Write, parameters: Vec<Box<str>> },
+    Canonical { write: WriteContent, parameters: Vec<Box<str>> },
 }
-
-type Write = fn(&SignedRequest<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Rejection>;
 
 impl Piece {
     /// Whether nothing but the head is needed to write it.

@@ -78,7 +78,7 @@ pub use self::{
     place::{Source, Timestamp, Tolerance},
     plan::{CheckedScheme, IntoScheme},
     profile::{Profile, Retries, RetryOn},
-    request::{Head, SignedRequest},
+    request::{FormFields, Head, SignedRequest},
     signer::{Outgoing, Signer},
     timestamp::TimestampFormat,
     verification::Verification,
@@ -196,6 +196,18 @@ impl Scheme<'static> {
 }
 
 impl Scheme<'_> {
+    /// Whether the signature covers what is there. If not, anyone who captured a request can change it.
+    ///
+    /// ```
+    /// use tower_webhook::{provider, scheme::Source};
+    ///
+    /// assert!(provider::STRIPE.signs(Source::Json("/type")));
+    /// assert!(!provider::GITHUB.signs(Source::Header("x-github-event")));
+    /// ```
+    pub fn signs(&self, source: Source<'_>) -> bool {
+        plan::is_signed(self, Part::Text(""), source)
+    }
+
     /// A verifier of this scheme with these keys.
     ///
     /// # Errors
@@ -368,6 +380,7 @@ pub enum Host<'a> {
 
 /// A part of the signed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part<'a> {
     /// Fixed text.
     Text(&'a str),
@@ -436,8 +449,11 @@ pub struct Canonical<'a> {
     /// The names of parameters without which nothing can be written; a verifier that lacks one is not built.
     pub parameters: &'a [&'a str],
     /// Writes the content.
-    pub write: fn(&SignedRequest<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Rejection>,
+    pub write: WriteContent,
 }
+
+/// Code that writes what was signed of a request.
+pub type WriteContent = fn(&SignedRequest<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Rejection>;
 
 impl PartialEq for Canonical<'_> {
     fn eq(&self, other: &Self) -> bool {

@@ -7,6 +7,7 @@ use crate::ConfigError;
 
 /// Where a value is in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source<'a> {
     /// The value of a header.
     Header(&'a str),

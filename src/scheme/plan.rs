@@ -111,7 +111,6 @@ pub(super) struct Plan {
     #[cfg(feature = "jwt")]
     pub(super) jws: Option<JwsPlan>,
     pub(super) key_id: Option<Place>,
-    #[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
     pub(super) keys: OwnedKeys,
     pub(super) retries: Retries,
     /// Items beside the signature are signed, which only the sender can choose.
@@ -133,7 +132,6 @@ pub(super) struct JwsPlan {
 
 /// Where keys can be fetched from.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "_public-key"), expect(dead_code, reason = "only public keys are fetched"))]
 pub(super) enum OwnedKeys {
     Configured,
     JwkSet { url: Box<str> },
@@ -385,7 +383,7 @@ fn check_message(scheme: &Scheme<'_>) -> Result<(), String> {
 }
 
 /// Whether the signature covers what is at `source`: as the given part, as a header, or inside the body.
-fn is_signed(scheme: &Scheme<'_>, part: Part<'_>, source: Source<'_>) -> bool {
+pub(super) fn is_signed(scheme: &Scheme<'_>, part: Part<'_>, source: Source<'_>) -> bool {
     match scheme.jws {
         Some(jws) => jws.covers(scheme.message, part, source),
         None => covers(scheme.message, part, source),

@@ -70,6 +70,9 @@ pub struct SignedRequest<'r> {
     pub(super) claims: Option<&'r serde_json::Value>,
 }
 
+/// Names and values of a form.
+pub type FormFields<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
+
 /// What only the owner of an endpoint knows, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parameters(pub(super) Vec<(Box<str>, Box<str>)>);
@@ -180,7 +183,7 @@ impl<'r> SignedRequest<'r> {
     /// # Errors
     ///
     /// If there are too many, or some are not UTF-8.
-    pub fn form(&self) -> Result<Vec<(Cow<'r, str>, Cow<'r, str>)>, Rejection> {
+    pub fn form(&self) -> Result<FormFields<'r>, Rejection> {
         form::all(self.body)
     }
 

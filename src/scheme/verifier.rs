@@ -3,12 +3,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Method, Uri};
 
-#[cfg(feature = "_public-key")]
-use super::plan::OwnedKeys;
 use super::{
     Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
     mac::Keyed,
-    plan::{MAX_TOLERANCE, Plan, PublicUrl},
+    plan::{MAX_TOLERANCE, OwnedKeys, Plan, PublicUrl},
     request::Parameters,
 };
 #[cfg(feature = "_public-key")]
@@ -114,6 +112,9 @@ impl VerifierBuilder {
     pub fn build(self, keys: impl IntoKeys) -> Result<Verifier, ConfigError> {
         let scheme = self.scheme?;
         let plan = &scheme.0;
+        if let Some(feature) = plan.algorithm.missing_feature() {
+            return Err(ConfigError::MissingFeature { what: format!("scheme `{}`", plan.name), feature });
+        }
         match &self.url {
             None if plan.signs_url() => {
                 return Err(ConfigError::MissingPublicUrl { scheme: plan.name.to_string() });
@@ -133,9 +134,6 @@ impl VerifierBuilder {
             if self.parameters.get(name).is_none_or(str::is_empty) {
                 return Err(ConfigError::MissingParameter { scheme: plan.name.to_string(), name: name.to_owned() });
             }
-        }
-        if let Some(feature) = plan.algorithm.missing_feature() {
-            return Err(ConfigError::MissingFeature { what: format!("scheme `{}`", plan.name), feature });
         }
         let ring = keys.into_keys(plan.secret_format)?;
         Ok(Verifier(Arc::new(Inner {

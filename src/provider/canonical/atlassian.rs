@@ -1,7 +1,5 @@
 //! What the `qsh` claim of Atlassian's tokens is a hash of: method, path and query, but not the body.
 
-use std::borrow::Cow;
-
 use crate::{
     Rejection,
     scheme::{Canonical, SignedRequest},
@@ -9,7 +7,7 @@ use crate::{
 
 /// `METHOD&path&name=value&name=value`, with the path below that of the app, if that is configured as `base-path`.
 ///
-/// Names and values are encoded by RFC 3986 and sorted; values of one name stand together, separated by commas.
+/// A slash at the end of the path does not count, nor does a parameter `jwt`, nor the order of parameters. Names and values are encoded by RFC 3986 and sorted; values of one name stand together, separated by commas.
 pub(in crate::provider) const QUERY_HASH: Canonical<'static> =
     Canonical { name: "atlassian-query", covers: &[], parameters: &[], write };
 
@@ -19,7 +17,7 @@ fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(),
     let base = request.parameter("base-path").unwrap_or_default();
     sink(request.method().as_str().as_bytes());
     sink(b"&");
-    sink(path_below(base, request.path()).as_bytes());
+    sink(path_below(base, request.path())?.as_bytes());
     sink(b"&");
 
     let query = request.query();
@@ -53,16 +51,16 @@ fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(),
     Ok(())
 }
 
-fn path_below<'p>(base: &str, path: &'p str) -> Cow<'p, str> {
-    let base = base.trim_end_matches('/');
-    let below = path.strip_prefix(base).filter(|below| below.is_empty() || below.starts_with('/')).unwrap_or(path);
-    let below = below.strip_suffix('/').unwrap_or(below);
-    match below {
-        "" => Cow::Borrowed("/"),
-        // It separates path and query in what is hashed.
-        below if below.contains('&') => Cow::Owned(below.replace('&', "%26")),
-        below => Cow::Borrowed(below),
-    }
+/// # Errors
+///
+/// If another path would be hashed as the same: one outside the app as one within it, or `&` as its escape.
+fn path_below<'p>(base: &str, path: &'p str) -> Result<&'p str, Rejection> {
+    let below = path.strip_prefix(base.trim_end_matches('/')).filter(|it| it.is_empty() || it.starts_with('/'));
+    let below = below.filter(|it| !it.contains('&')).ok_or(Rejection::AmbiguousMessage)?;
+    Ok(match below.strip_suffix('/').unwrap_or(below) {
+        "" => "/",
+        below => below,
+    })
 }
 
 /// RFC 3986 section 2.3: everything but unreserved characters is encoded.
@@ -93,11 +91,13 @@ mod tests {
             ("/base", "/base/webhook", "/webhook"),
             ("/base/", "/base/webhook/", "/webhook"),
             ("/base", "/base", "/"),
-            ("/base", "/based", "/based"),
             ("", "/", "/"),
-            ("", "/a&b", "/a%26b"),
+            ("", "/a%26b", "/a%26b"),
         ] {
-            assert_eq!(path_below(base, path), expected, "{path} below {base}");
+            assert_eq!(path_below(base, path), Ok(expected), "{path} below {base}");
+        }
+        for (base, path) in [("/base", "/based"), ("/base", "/webhook"), ("/base", "/"), ("", "/a&b")] {
+            assert_eq!(path_below(base, path), Err(Rejection::AmbiguousMessage), "{path} below {base}");
         }
     }
 

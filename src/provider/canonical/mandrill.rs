@@ -1,5 +1,6 @@
 //! Mandrill signs its URL and the fields of a form, with nothing in between.
 
+use super::only_urlencoded;
 use crate::{
     Rejection,
     scheme::{Canonical, SignedRequest, Source},
@@ -14,6 +15,7 @@ pub(in crate::provider) const URL_AND_EVENTS: Canonical<'static> =
     Canonical { name: "mandrill", covers: &[Source::Body], parameters: &[], write };
 
 fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
+    only_urlencoded(request)?;
     let (url, form) = (request.url()?, request.form()?);
     let [(name, events)] = &form[..] else { return Err(Rejection::AmbiguousMessage) };
     if name != EVENTS || !events.starts_with('[') || url.contains('[') {

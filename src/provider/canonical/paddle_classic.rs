@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::only_urlencoded;
 use crate::{
     Rejection,
     scheme::{Canonical, SignedRequest, Source},
@@ -11,6 +12,7 @@ pub(in crate::provider) const FIELDS: Canonical<'static> =
     Canonical { name: "paddle-classic", covers: &[Source::Body], parameters: &[], write };
 
 fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
+    only_urlencoded(request)?;
     let mut fields = request.form()?;
     fields.retain(|(name, _)| name != "p_signature");
     serialize(fields, sink)

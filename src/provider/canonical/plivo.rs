@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::only_urlencoded;
 use crate::{
     Rejection,
     scheme::{Canonical, SignedRequest, Source},
@@ -16,6 +17,7 @@ pub(in crate::provider) const URL_FORM_AND_NONCE: Canonical<'static> =
 const NONCE: &str = "x-plivo-signature-v3-nonce";
 
 fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
+    only_urlencoded(request)?;
     let Some(nonce) = request.header(NONCE)?.filter(|nonce| is_nonce(nonce)) else {
         return Err(Rejection::AmbiguousMessage);
     };

@@ -17,8 +17,11 @@ pub(in crate::provider) const URL_AND_FORM: Canonical<'static> =
 const HASH: &str = "bodySHA256=";
 
 fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
-    let hash = body_hash(request.query())?;
-    sink(request.url()?.as_bytes());
+    let url = request.url()?;
+    // That of the URL which is signed: with a configured one, the query that came is anybody's.
+    let (_, query) = url.split_once('?').unwrap_or((&url, ""));
+    let hash = body_hash(query)?;
+    sink(url.as_bytes());
     match hash {
         Some(hash) if is_hex(hash, &Sha256::digest(request.body())) => Ok(()),
         Some(_) => Err(Rejection::SignatureMismatch),
@@ -71,6 +74,11 @@ fn is_hex(text: &str, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        clock::UnixTime,
+        provider::TWILIO,
+        scheme::{Head, Outgoing, Verifier},
+    };
 
     fn written(body: &str) -> Result<String, Rejection> {
         let mut written = Vec::new();
@@ -109,6 +117,22 @@ mod tests {
         ] {
             assert_eq!(body_hash(query), expected, "{query}");
         }
+    }
+
+    /// Whoever captured a request without a body has the signature of the URL alone.
+    #[test]
+    fn a_hash_that_is_not_in_the_signed_url_vouches_for_nothing() {
+        let url = "https://hooks.example.com/twilio";
+        let signed = TWILIO.signer("secret").unwrap().sign(&Outgoing::post(url, b"")).unwrap();
+        let verifier = Verifier::builder(TWILIO).public_url(url).build("secret").unwrap();
+        let verify = |target: &str, body: &'static str| {
+            let (mut head, ()) = http::Request::post(target).body(()).unwrap().into_parts();
+            head.headers = signed.clone();
+            verifier.verify(Head::from(&head), &body.into(), UnixTime::from_secs(0)).map(drop)
+        };
+        assert_eq!(verify("/inside", ""), Ok(()));
+        let hash: String = Sha256::digest("forged").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(verify(&format!("/inside?bodySHA256={hash}"), "forged"), Err(Rejection::AmbiguousMessage));
     }
 
     #[test]

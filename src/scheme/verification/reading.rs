@@ -67,9 +67,7 @@ impl Verifier {
             #[cfg(feature = "jwt")]
             claims: None,
         };
-        if plan.signature_is_in_head() {
-            request.signature = request.signature_at(&plan.signature)?;
-        } else if !body.is_empty() {
+        if plan.signature_is_in_head() || !body.is_empty() {
             request.signature = request.signature_at(&plan.signature)?;
         }
         Ok(request)

@@ -174,7 +174,7 @@ git_forge("gitea-github-compatible", ["https://docs.gitea.com/usage/webhooks"], 
           "Computed with Python's hmac as services/webhook/deliver.go of github.com/go-gitea/gitea does; inputs ours.",
           False)
 git_forge("forgejo", ["https://forgejo.org/docs/latest/user/webhooks/"], "Forgejo", by_hex("X-Forgejo-Signature"),
-          "Computed with Python's hmac by the documented formula; inputs ours.", False)
+          "Computed with Python's hmac as services/webhook/shared/payloader.go of Forgejo does; inputs ours.", False)
 git_forge("gogs", ["https://github.com/gogs/gogs/blob/main/internal/database/webhook.go"], "Gogs",
           by_hex("X-Gogs-Signature"),
           "Computed with Python's hmac as internal/database/webhook.go of github.com/gogs/gogs does; inputs ours.", False)
@@ -309,8 +309,7 @@ timed_provider("statsig", ["https://docs.statsig.com/integrations/event_webhook"
                  {}, None, None),
                 ("exposures with non-ASCII text", compact([{"eventName": "statsig::gate_exposure",
                                                             "user": {"name": "Łukasz"}}]), {}, None, None)],
-               "Computed with Python's hmac by the formula of Sentry's receiver, src/sentry/flags/providers.py; inputs ours.",
-               millis=True)
+               FORMULA, millis=True)
 
 GRAFANA_GO = "HMACRoundTripper of github.com/grafana/alerting, commit 783ce041 (http/hmac.go, Go 1.19, clock stubbed)"
 GRAFANA = compact({"receiver": "webhook", "status": "firing", "groupKey": "{}:{alertname=\"Größe\"}",
@@ -330,7 +329,7 @@ timed_provider("grafana-timestamped", GRAFANA_DOCS, "secret", lambda secret, tim
     ("all well again", GRAFANA_OK, {}, None, "resolved"),
 ], f"Computed with Python's hmac, and the same by {GRAFANA_GO}; inputs ours.", True)
 
-hmac_provider("checkly", ["https://www.checklyhq.com/docs/alerting/webhooks/"], "whsec-checkly-1",
+hmac_provider("checkly", ["https://www.checklyhq.com/docs/integrations/alerts/webhooks/"], "whsec-checkly-1",
               by_hex("x-checkly-signature"), [
                   ("alert", compact({"event": "API check has failed", "alert_type": "ALERT_FAILURE"}), {}, None, None),
                   ("alert with non-ASCII text", compact({"message": "Prüfung „Startseite“ is DOWN"}), {}, None, None),
@@ -546,7 +545,7 @@ hmac_provider("heroku", ["https://devcenter.heroku.com/articles/app-webhooks#sec
                       "delivery": {"id": UUID_1}, "event": {"include": "api:build"}}}), {}, UUID_1, "api:build"),
               ], FORMULA)
 
-hmac_provider("mongodb-atlas", ["https://www.mongodb.com/docs/atlas/tutorial/third-party-service-integrations/"], "webhook-secret",
+hmac_provider("mongodb-atlas", ["https://www.mongodb.com/docs/atlas/tutorial/webhook-integration/"], "webhook-secret",
               by_base64("X-MMS-Signature", "sha1"), [
                   ("alert", compact({"id": "533dc40ae4b00835ff81eaee", "eventTypeName": "OUTSIDE_METRIC_THRESHOLD", "status": "OPEN"}),
                    {"X-MMS-Event": "alert.open"}, None, "alert.open"),
@@ -554,7 +553,7 @@ hmac_provider("mongodb-atlas", ["https://www.mongodb.com/docs/atlas/tutorial/thi
                    {"X-MMS-Event": "alert.close"}, None, "alert.close"),
               ], FORMULA)
 
-hmac_provider("autodesk", ["https://aps.autodesk.com/en/docs/webhooks/v1/developers_guide/how-to-guides/verify-payload-signature/"],
+hmac_provider("autodesk", ["https://aps.autodesk.com/en/docs/webhooks/v1/tutorials/how-to-verify-payload-signature/"],
               "adsk_token", by_hex("x-adsk-signature", "sha1hash=", "sha1"), [
                   ("version added", compact({"version": "1.0", "resourceUrn": "urn:adsk.wipprod:fs.file:vf.abc?version=1",
                                              "hook": {"hookId": UUID_1, "event": "dm.version.added", "system": "data"}}),
@@ -784,6 +783,10 @@ def sns(provider, version):
         made("topic of somebody else", sns_message("Notification", version, TopicArn="arn:aws:sns:us-west-2:666666666666:MyTopic"),
              "invalid: another topic", source="Signed as the first, for another topic; sns-validator 0.3.5 (npm) leaves this check to its user.",
              official=False),
+        made("certificate from a bucket", first | {"SigningCertURL": "https://sns.s3.amazonaws.com/a.pem"},
+             "invalid: the certificate is not at Amazon SNS"),
+        made("certificate from a bucket of a region", first | {"SigningCertURL": "https://sns.s3-us-west-2.amazonaws.com/a.pem"},
+             "invalid: the certificate is not at Amazon SNS", source=derived, official=False),
         made("subject twice where none was signed", sns_message("Notification", version), "invalid: what was not signed is there",
              source=derived, official=False,
              text=json.dumps(sns_message("Notification", version), indent=1)[:-2] + ',\n "Subject": "a",\n "Subject": "b"\n}'),
@@ -822,6 +825,9 @@ write("atlassian-connect", ["https://developer.atlassian.com/cloud/jira/platform
             qsh=query_hash("POST", "/webhook/issue", "a=0,1&b=2&e=&q=a%20b%2A%C3%A9")),
     connect("query changed", "invalid: the query was changed",
             url="https://app.example.com/base/webhook/issue?user_id=712020%3Aabc&user_key=712021%3Aabc"),
+    connect("path outside of the app", "invalid: the path is not below that of the app", official=False,
+            source="The first, at a path that atlassian-jwt 2.0.3 (npm) hashes as the same.",
+            url="https://app.example.com/webhook/issue?user_id=712020%3Aabc&user_key=712020%3Aabc"),
     connect("path changed", "invalid: the path was changed",
             url="https://app.example.com/base/webhook/other?user_id=712020%3Aabc&user_key=712020%3Aabc"),
     connect("token for a page", "invalid: the hash is a fixed text, as in tokens for pages", qsh="context-qsh"),

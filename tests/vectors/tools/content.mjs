@@ -649,7 +649,7 @@ async function transloadit() {
   const sign = async (name, secret, status) => {
     const text = JSON.stringify(status);
     const signature = await signParams(text, secret);
-    return { name, source, secret, headers: form, body: `${new URLSearchParams({ transloadit: text, signature })}`, id: status.assembly_id, event: status.ok };
+    return { name, source, secret, headers: form, body: `${new URLSearchParams({ transloadit: text, signature })}`, event: status.ok };
   };
   const secret = 'd805593620e689465d7da6b8caf2ac7384fdb7e9';
   const completed = await sign('completed', secret, { ok: 'ASSEMBLY_COMPLETED', assembly_id: '76fe5df1c93a0a530f3e583805cf98b4', message: 'The Assembly was successfully completed.' });
@@ -668,7 +668,6 @@ async function transloadit() {
       secret,
       headers: { 'Content-Type': 'multipart/form-data; boundary=frontier' },
       body: `${part('transloadit', text)}${part('signature', await signParams(text, secret))}--frontier--\r\n`,
-      id: 'b1',
       event: 'ASSEMBLY_CANCELED',
     },
   ];
@@ -680,5 +679,5 @@ async function transloadit() {
     changed(completed, { ...refused, name: 'another secret', secret: 'another secret' }),
   ];
   for (const vector of invalid) assert(!(await judge(vector)), vector.name);
-  write('transloadit', ['https://transloadit.com/docs/topics/webhooks/'], [...valid, ...invalid]);
+  write('transloadit', ['https://transloadit.com/docs/api/webhooks/'], [...valid, ...invalid]);
 }

@@ -680,6 +680,7 @@ def formulas():
     put("deepgram", ["https://developers.deepgram.com/docs/callback", "https://developers.deepgram.com/changelog/2026/10/27"], [
         deepgram("transcript", body % (id, "yeah as much as it is worth celebrating"), id, credentials="deepgram:password", secret="deepgram:password"),
         deepgram("body and password with non-ASCII text", body % (id, "ein Café in Łódź"), id),
+        deepgram("sent with PUT", body % (id, "yeah"), id) | {"method": "PUT"},
         deepgram("another password", body % (id, "yeah"), id, "invalid: not the password", credentials="deepgram:password"),
         deepgram("another user", body % (id, "yeah"), id, "invalid: not the user", credentials="deepgran:pässword"),
         deepgram("no credentials", body % (id, "yeah"), id, "invalid: missing signature", credentials=None),
@@ -809,7 +810,7 @@ def tokens():
         apple("expired", "invalid: expired", now=1700090000),
         apple("for another app", "invalid: wrong audience", aud="com.example.other"),
         apple("by somebody else", "invalid: wrong issuer", iss="https://example.com"),
-        apple("a token without an end", "invalid: does not say when it expires", exp=None),
+        apple("a token without an end, as in the documentation", exp=None),
         apple("an identity token", "invalid: no events", events=None, sub="000000.x.0000"),
         apple("signed with HMAC", "invalid: wrong algorithm", key="a secret of at least thirty-two bytes", algorithm="HS256"),
         derived(valid, "payload of another token", "invalid: signature mismatch", source, body=json.dumps({"payload": ".".join([cut.split(".")[0], json.loads(apple("x", jti="other")["body"])["payload"].split(".")[1], cut.split(".")[2]])})),
@@ -867,7 +868,7 @@ def tokens():
     id, user, time = "5057fca7-2eb3-468f-b95d-cefe92b0b9d4", "github|12345678", 1752019770
     source = "Signed with cryptography 50.0.2 (PyPI) by the documented formula; Ed25519 test key of RFC 9421, appendix B.1.4; contents of the documented shape, ours."
 
-    def fal(name, body):
+    def fal(name, body, user=user, expect="valid"):
         message = f"{id}\n{user}\n{time}\n{hashlib.sha256(body.encode()).hexdigest()}"
         headers = {
             "X-Fal-Webhook-Request-Id": id,
@@ -875,16 +876,16 @@ def tokens():
             "X-Fal-Webhook-Timestamp": str(time),
             "X-Fal-Webhook-Signature": ED25519.sign(message.encode()).hex(),
         }
-        return vector(name, "computed", source, ED25519_PEM, "fal", headers, body, time + 100, id=id, type=JSON)
+        return vector(name, "computed", source, ED25519_PEM, "fal", headers, body, time + 100, expect, id=id, type=JSON, parameters={"user-id": "github|12345678"})
 
     base = fal("result", '{"error": null, "gateway_request_id": "%s", "payload": {"images": [{"url": "https://example.com/1.png"}]}, "request_id": "%s", "status": "OK"}' % (id, id))
     put("fal", ["https://docs.fal.ai/documentation/model-apis/inference/webhooks", "https://fal.ai/docs/model-apis/webhooks"], [
         base,
         fal("body with non-ASCII text", '{"request_id":"%s","status":"OK","payload":{"prompt":"un café à Łódź ♥"}}' % id),
-        derived(base, "another user", "invalid: signature mismatch", "Derived.", headers={**base["headers"], "X-Fal-Webhook-User-Id": "github|12345679"}),
+        fal("the result of another user, signed by fal", base["body"], "github|12345679", "invalid: signature mismatch"),
         derived(base, "body changed by one blank", "invalid: signature mismatch", "Derived.", body=base["body"] + " "),
         derived(base, "301 s old", "invalid: stale", "Derived.", now=time + 301),
-        derived(base, "no user", "invalid: missing header", "Derived.", headers={k: v for k, v in base["headers"].items() if k != "X-Fal-Webhook-User-Id"}),
+        derived(base, "another request id", "invalid: signature mismatch", "Derived.", headers={**base["headers"], "X-Fal-Webhook-Request-Id": id[::-1]}),
     ])
 
 

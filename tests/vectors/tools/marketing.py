@@ -119,6 +119,15 @@ def timed(provider, documentation, *, secret, now, headers, bodies, other_times,
 STALE = [("six minutes later", NOW + 360, "invalid: stale"), ("six minutes earlier", NOW - 360, "invalid: from the future")]
 
 
+def stale(hours):
+    """For providers that may try again with the time of the first try."""
+    return [
+        (f"{hours} hours and a second later", NOW + hours * 3600 + 1, "invalid: stale"),
+        ("six minutes earlier", NOW - 360, "invalid: from the future"),
+    ]
+
+
+
 # --- Logistics -------------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +362,7 @@ def klaviyo():
         now=now,
         headers=headers,
         bodies=[("one event", body, None, None), ("non-ASCII text", compact(subject), None, None)],
-        other_times=STALE,
+        other_times=[(name, at + now - NOW, expect) for name, at, expect in stale(24)],
     )
     path = FOLDER / "klaviyo.json"
     content = json.loads(path.read_text())
@@ -401,7 +410,7 @@ def customerio():
             ("e-mail sent, with non-ASCII text", compact(sent), sent["event_id"], "sent"),
             ("e-mail opened", compact(opened), opened["event_id"], "opened"),
         ],
-        other_times=STALE,
+        other_times=stale(7 * 24 + 1),
     )
 
 
@@ -513,7 +522,7 @@ def sendgrid():
     content = json.loads(path.read_text())
     derived = "Derived from the vector above; the SDKs leave the time to the receiver."
     content["vectors"] += [
-        vector(name, derived, public, sent, body, now=at, expect=expect, url="https://hooks.example.com/sendgrid") for name, at, expect in STALE
+        vector(name, derived, public, sent, body, now=at, expect=expect, url="https://hooks.example.com/sendgrid") for name, at, expect in stale(25)
     ]
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
@@ -1034,7 +1043,7 @@ def tiktok():
             ("video published", compact(event), None, event["event"]),
             ("non-ASCII text", compact(event | {"event": "authorization.removed", "content": '{"reason":"Ünïcode ♥"}'}), None, "authorization.removed"),
         ],
-        other_times=STALE,
+        other_times=stale(73),
     )
 
 
@@ -1208,10 +1217,30 @@ def lark():
             ("encrypted event", encrypted, None, None),
             ("event with non-ASCII text", plain, "5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1"),
         ],
-        other_times=[(name, at, expect + " (the SDK leaves the time to the receiver)") for name, at, expect in STALE],
+        other_times=[(name, at, expect + " (the SDK leaves the time to the receiver)") for name, at, expect in stale(24)],
         source=f"Computed with Python's hashlib; accepted by {sdks}; inputs ours.",
         refused=f"Derived from the vector above; refused by {sdks}.",
     )
+    path = FOLDER / "lark.json"
+    content = json.loads(path.read_text())
+    url = "https://hooks.example.com/lark"
+    # What SHA-256 pads a message with (FIPS 180-4 section 5.1.1). Whoever knows a hash can go on from there, without the key.
+    hashed = f"{NOW}{nonce}{secret}{encrypted}".encode()
+    padding = b"\x80" + bytes(-(len(hashed) + 9) % 64) + (8 * len(hashed)).to_bytes(8, "big")
+    added = padding + b'{"encrypt":"AAAA"}'
+    extended = headers(NOW, encrypted) | {"X-Lark-Signature": hashlib.sha256(hashed + added).hexdigest()}
+    made = vector(
+        "bytes added to the end without the key",
+        "Computed with Python's hashlib: what an attacker can compute from the first vector alone (length extension).",
+        secret,
+        extended,
+        b64(encrypted.encode() + added),
+        now=NOW,
+        url=url,
+        expect="invalid: ambiguous message",
+    )
+    content["vectors"].append({"body_base64" if key == "body" else key: value for key, value in made.items()})
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 if __name__ == "__main__":

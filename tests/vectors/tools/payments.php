@@ -98,6 +98,14 @@ namespace {
         $vector('field added', 'The first, changed.', $raw($signed) . '&status=active', 'invalid: signature mismatch', null, null),
         $vector('field twice', 'The first, changed; PHP would see the last of the two only.', $raw($signed) . '&quantity=1', 'invalid: field is there twice', null, null),
     ];
+    // Read as one kind of form, the first and its signature; read as the other, fields of an attacker's choice beside that signature.
+    $part = fn (string $name, string $value) => "\r\n--x\r\nContent-Disposition: form-data; name=\"$name\"\r\n\r\n$value";
+    $other = $part('alert_id', '1') . $part('alert_name', 'payment_refunded') . $part('p_signature', $signed['p_signature']) . "\r\n--x--\r\n";
+    $new[] = [
+        ...$vector('signed fields in front of a form of another kind', 'The first, with parts after it that only multipart/form-data shows; computed with PHP 8.2.',
+            $raw(array_diff_key($signed, ['p_signature' => 0])) . "&p_signature=$other", 'invalid: not a urlencoded form', null, null),
+        'headers' => ['Content-Type' => 'multipart/form-data; boundary=x'],
+    ];
     $file = readVectors('paddle-classic');
     $names = array_column($new, 'name');
     $kept = array_values(array_filter($file['vectors'], fn ($old) => !in_array($old['name'], $names, true)));

@@ -195,6 +195,10 @@ def braintree():
     def body(signature, payload):
         return urllib.parse.urlencode({"bt_signature": signature, "bt_payload": payload})
 
+    def parts(boundary, signature, payload):
+        named = [("bt_signature", signature), ("bt_payload", payload)]
+        return "".join(f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in named) + f"\r\n--{boundary}--"
+
     signature, payload = sample(braintree.WebhookNotification.Kind.SubscriptionWentPastDue)
     signed_dispute = sample(braintree.WebhookNotification.Kind.DisputeOpened)
     pairs = f"other_key|{'0' * 40}&{signature}"
@@ -212,7 +216,11 @@ def braintree():
     write("braintree", ["https://developer.paypal.com/braintree/docs/guides/webhooks/parse/python/",
                         "https://github.com/braintree/braintree_python/blob/master/braintree/webhook_notification_gateway.py"],
           [vector(name, "official-code", source, private_key, form, body(signed, content), expect, parameters=parameters)
-           for name, signed, content, source, expect in cases])
+           for name, signed, content, source, expect in cases] + [
+              vector("a form of another kind, with a boundary that can be read in two ways", "computed",
+                     "The fields of the first, and others that only those see who read the quoted boundary to its end; no SDK reads forms.",
+                     private_key, {"Content-Type": 'multipart/form-data; boundary="a;b"'},
+                     parts("a", signature, payload) + parts("a;b", signature, "AAAA\n"), "invalid: not a urlencoded form", parameters=parameters)])
 
 
 def gocardless():
@@ -481,8 +489,9 @@ def by_formula():
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     test = "id=10&event=test&payload[chargify]=testing&payload[site][id]=1"
     signup = "id=1003920194&event=signup_success&payload[site][id]=83534&payload[subscription][customer][organization]=Café Łódź ♥"
-    of_body("chargify", ["https://docs.maxio.com/hc/en-us/articles/24266143173901-Webhooks-Reference"], "X-Chargify-Webhook-Signature-Hmac-Sha-256",
-            "b65ca1b9a6eaea838b7c536ca0ca5fe634214b5d",
+    of_body("chargify", ["https://docs.maxio.com/hc/en-us/articles/24266143173901-Webhooks-Reference",
+                         "https://github.com/maxio-com/stoplight-platform-developer-docs/blob/main/docs/basics/Sync.md"], "X-Chargify-Webhook-Signature-Hmac-Sha-256",
+            "0f1e2d3c4b5a69788796a5b4c3d2e1f000112233",
             [("test", test, "10", "test", {"X-Chargify-Webhook-Id": "10"}),
              ("signup, with non-ASCII text that is not escaped", signup, "1003920194", "signup_success", {"X-Chargify-Webhook-Id": "1003920194"})],
             hex_mac, headers=form)

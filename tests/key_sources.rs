@@ -201,15 +201,19 @@ fn a_scheme_that_says_nothing_of_where_keys_are_takes_no_source() {
     assert!(provider::GOOGLE_PUBSUB_PUSH.keys.is_elsewhere());
 }
 
+type Answering = dyn Fn(&KeyQuery) -> Option<Found> + Send + Sync;
+
+type Found = Result<Arc<[FoundKey]>, KeyError>;
+
 /// A source with an answer, that notes what it is asked.
 #[derive(Clone)]
 struct Scripted {
-    answer: Arc<dyn Fn(&KeyQuery) -> Option<Result<Arc<[FoundKey]>, KeyError>> + Send + Sync>,
+    answer: Arc<Answering>,
     asked: Arc<Mutex<Vec<KeyQuery>>>,
 }
 
 impl Scripted {
-    fn answering(answer: impl Fn(&KeyQuery) -> Result<Arc<[FoundKey]>, KeyError> + Send + Sync + 'static) -> Self {
+    fn answering(answer: impl Fn(&KeyQuery) -> Found + Send + Sync + 'static) -> Self {
         Self { answer: Arc::new(move |query| Some(answer(query))), asked: Arc::default() }
     }
 

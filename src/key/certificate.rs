@@ -388,7 +388,8 @@ mod tests {
         let three = Err("the chain must have three certificates");
         let purpose = Err("it was made for something else");
         let no_root = Err("it does not lead to a pinned root");
-        let cases: [(&str, &[&[u8]], &[&[u8]], Result<PublicKey, &str>); 14] = [
+        type Case<'c> = (&'c str, &'c [&'c [u8]], &'c [&'c [u8]], Result<PublicKey, &'c str>);
+        let cases: [Case<'_>; 14] = [
             ("as it should be", &[good, i, r], &[r], Ok(public.clone())),
             ("another certificate of the root", &[good, i, renewed.der()], &[r], Ok(public.clone())),
             ("one of two roots", &[good, i, r], &[impostor_root.der(), r], Ok(public)),

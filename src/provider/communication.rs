@@ -268,7 +268,8 @@ pub const PUSHER: Scheme<'static> = Scheme {
 ///
 /// The body counts the attempts, so a retry has other bytes under the same id.
 ///
-/// Source: <https://developers.intercom.com/docs/webhooks>
+/// Source: <https://developers.intercom.com/docs/webhooks>, and
+/// <https://developers.intercom.com/intercom-api-reference/v1.0/reference/signed-notifications>
 pub const INTERCOM: Scheme<'static> = Scheme {
     name: "intercom",
     algorithm: Algorithm::HmacSha1,
@@ -539,6 +540,8 @@ pub const KNOCK: Scheme<'static> = Scheme {
 
 /// Mattermost, outgoing webhooks: `token` in the body, JSON or form, is the token of the webhook, and nothing is signed.
 ///
+/// The id, which is that of the post, and the trigger word are given for JSON only.
+///
 /// Source: <https://developers.mattermost.com/integrate/webhooks/outgoing/>
 pub const MATTERMOST: Scheme<'static> = Scheme {
     name: "mattermost",
@@ -580,15 +583,18 @@ pub const SENDBIRD: Scheme<'static> = Scheme {
 
 /// Surge: Standard Webhooks headers, HMAC-SHA256 of `id.timestamp.body`.
 ///
-/// The secret is written `whsec_…`. The id is that of an attempt; the event's own is in the body. Earlier, Surge sent `Surge-Signature` instead.
+/// The secret is written `whsec_…`. The id is that of an attempt, so another attempt is not recognised as the same event. Earlier, Surge sent
+/// `Surge-Signature` instead.
 ///
-/// Source: <https://docs.surge.app/api-reference/webhooks/signature-validation>, and <https://www.npmjs.com/package/@surgeapi/node> (0.30.0)
+/// Source: <https://docs.surge.app/api-reference/webhooks/signature-validation>, and <https://github.com/surgeapi/typescript-sdk>
+/// (`@surgeapi/node` 0.30.0, `webhooks.unwrap`)
 pub const SURGE: Scheme<'static> = Scheme {
     name: "surge",
     alternate: None,
     profile: Profile::new("Surge", "https://docs.surge.app/api-reference/webhooks/signature-validation").resigned(true),
     ..STANDARD_WEBHOOKS
 };
+
 /// TalkJS: `X-TalkJS-Signature`, HMAC-SHA256 of `timestamp.body`, in upper-case digits, with the secret key of the app.
 ///
 /// How the timestamp is written is not documented, so its age is not judged.
@@ -621,9 +627,10 @@ pub const TAWK_TO: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Vapi: `X-Vapi-Secret` is the secret of the server credential, and nothing is signed.
+/// Vapi: `X-Vapi-Secret` is the token of the credential, and nothing is signed.
 ///
-/// Credentials of other kinds (bearer token, OAuth, HMAC with headers of one's choice) are schemes of one's own.
+/// Vapi keeps this way for compatibility: the credential is a bearer token with that header and without the `Bearer` prefix. Credentials of
+/// other kinds (another header, OAuth, HMAC) are schemes of one's own.
 ///
 /// Source: <https://docs.vapi.ai/server-url/server-authentication>
 pub const VAPI: Scheme<'static> = Scheme {
@@ -672,7 +679,7 @@ pub const CHATWOOT: Scheme<'static> = Scheme {
 ///
 /// The sample of the documentation accepts one minute.
 ///
-/// Source: <https://docs.whereby.com/monitoring-usage/insights-webhooks>
+/// Source: <https://docs.whereby.com/whereby-product-features/insights-suite-and-api/webhooks>
 pub const WHEREBY: Scheme<'static> = Scheme {
     name: "whereby",
     signature: Signature::field("whereby-signature", ',', "v1"),
@@ -680,8 +687,11 @@ pub const WHEREBY: Scheme<'static> = Scheme {
     id: Some(Source::Json("/id")),
     event: Some(Source::Json("/type")),
     message: &[Part::Timestamp, Part::Text("."), Part::Body],
-    profile: Profile::new("Whereby", "https://docs.whereby.com/monitoring-usage/insights-webhooks")
-        .retries(RetryOn::ServerErrors, 1),
+    profile: Profile::new(
+        "Whereby",
+        "https://docs.whereby.com/whereby-product-features/insights-suite-and-api/webhooks",
+    )
+    .retries(RetryOn::ServerErrors, 1),
     ..Scheme::HMAC_SHA256_HEX
 };
 

@@ -80,7 +80,7 @@ pub const FAL: Scheme<'static> = Scheme {
         Part::Text("\n"),
         Part::BodySha256,
     ],
-    keys: Keys::JwkSet { url: "https://rest.alpha.fal.ai/.well-known/jwks.json" },
+    keys: Keys::JwkSet { url: "https://rest.fal.ai/.well-known/jwks.json" },
     profile: Profile::new("fal", "https://docs.fal.ai/documentation/model-apis/inference/webhooks")
         .retries(RetryOn::AnyFailure, 2),
     ..Scheme::ED25519_HEX

@@ -32,7 +32,10 @@ mod payments;
 mod social;
 mod standard;
 
-pub use self::{banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*, identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*};
+pub use self::{
+    banking::*, cloud::*, collaboration::*, commerce::*, communication::*, content::*, development::*, documents::*,
+    identity::*, intelligence::*, marketing::*, payments::*, social::*, standard::*,
+};
 use crate::{ConfigError, scheme::Scheme};
 
 /// All providers, by name.

@@ -147,10 +147,11 @@ impl Place {
 
 /// Whether `message` covers what is at `source`: as the given part, by itself, or inside the body or the URL.
 pub(super) fn covers(message: &[Part<'_>], part: Part<'_>, source: Source<'_>) -> bool {
-    let is_in_body = !matches!(source, Source::Header(_) | Source::Field(_) | Source::Query(_) | Source::Claim(_));
+    // How a form is read is for its content type to say, which nobody signs: whoever captured a form can have it read in another way, and find
+    // other fields in it or none. So the body does not cover its fields.
+    let is_in_body = matches!(source, Source::Json(_) | Source::JsonAny(_) | Source::JsonEach(..) | Source::Body);
     message.iter().any(|signed| match (signed, source) {
         (Part::Body | Part::BodySha256 | Part::BodySha256Raw, _) if is_in_body => true,
-        (Part::SortedForm { .. }, Source::Form(_) | Source::FormJson(..)) => true,
         (Part::Url | Part::UrlDecoding(_) | Part::Target, Source::Query(_)) => true,
         (Part::Json(signed), Source::Json(pointer)) => *signed == pointer,
         (Part::Header(signed), Source::Header(name)) => signed.eq_ignore_ascii_case(name),

@@ -161,6 +161,29 @@ fn what_a_token_vouches_for_is_told_apart_by_id_and_body() {
     assert_ne!(key("a", "tag pushed"), key("a", "tag deleted"));
 }
 
+/// How a form is read is for its content type to say, which nobody signs.
+#[test]
+fn a_form_that_is_read_in_another_way_is_the_same_delivery() {
+    let is_form = |source: Option<Source<'_>>| matches!(source, Some(Source::Form(_) | Source::FormJson(..)));
+    let mut accepted = 0;
+    for (scheme, vectors) in catalogue().into_iter().filter(|(scheme, _)| is_form(scheme.id) || is_form(scheme.event)) {
+        for vector in vectors.iter().filter(|vector| vector.expect == "valid") {
+            let verifier = vector.verifier(scheme);
+            let genuine = vector.request().verify(&verifier).unwrap();
+            for kind in ["multipart/form-data; boundary=x", "multipart/form-data; boundary=&", "text/plain"] {
+                let mut request = vector.request();
+                request.headers.insert("content-type", HeaderValue::from_static(kind));
+                let Ok(delivery) = request.verify(&verifier) else { continue };
+                accepted += 1;
+                assert_eq!(delivery.replay_key(), genuine.replay_key(), "{} as {kind}", scheme.name);
+                let is_event_kept = delivery.event() == genuine.event();
+                assert!(is_event_kept || !delivery.event_is_signed(), "{} as {kind}", scheme.name);
+            }
+        }
+    }
+    assert!(accepted > 0 || catalogue().len() < provider::ALL.len(), "none was accepted in another reading");
+}
+
 #[test]
 fn unsigned_times_do_not_count() {
     let signed: BTreeSet<_> =

@@ -70,7 +70,8 @@ impl Verification {
         let id = plan.id(&request, body);
         let identity = if id.is_signed && id.as_str().is_some() {
             Identity::SignedId
-        } else if jws.covers_body {
+        } else if jws.covers_body || !plan.signature_is_in_head() {
+            // What stands around a token in the body is nobody's word.
             Identity::Digest(proof.digest)
         } else {
             vouched_for(&id, body)

@@ -78,7 +78,7 @@ function surge() {
   const secret = `whsec_${Buffer.from("surge-signing-secret-of-32-bytes").toString("base64")}`;
   const made = provider(
     "surge",
-    ["https://docs.surge.app/api-reference/webhooks/signature-validation", "https://github.com/surgeapi/surge-node"],
+    ["https://docs.surge.app/api-reference/webhooks/signature-validation", "https://github.com/surgeapi/typescript-sdk"],
     "Node's crypto by the documented formula; verdict of webhooks.unwrap of @surgeapi/node 0.30.0 (npm).",
     secret,
   );

@@ -1068,7 +1068,7 @@ def extras():
     )
     timestamped(
         "whereby",
-        ["https://docs.whereby.com/monitoring-usage/insights-webhooks"],
+        ["https://docs.whereby.com/whereby-product-features/insights-suite-and-api/webhooks"],
         "whereby-webhook-secret",
         False,
         lambda t, mac: {"Whereby-Signature": f"t={t},v1={mac}"},

@@ -810,7 +810,7 @@ def tokens():
         apple("expired", "invalid: expired", now=1700090000),
         apple("for another app", "invalid: wrong audience", aud="com.example.other"),
         apple("by somebody else", "invalid: wrong issuer", iss="https://example.com"),
-        apple("a token without an end, as in the documentation", exp=None),
+        apple("a token without an end", exp=None),
         apple("an identity token", "invalid: no events", events=None, sub="000000.x.0000"),
         apple("signed with HMAC", "invalid: wrong algorithm", key="a secret of at least thirty-two bytes", algorithm="HS256"),
         derived(valid, "payload of another token", "invalid: signature mismatch", source, body=json.dumps({"payload": ".".join([cut.split(".")[0], json.loads(apple("x", jti="other")["body"])["payload"].split(".")[1], cut.split(".")[2]])})),

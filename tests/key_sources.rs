@@ -52,7 +52,7 @@ const LINK: Scheme<'static> = Scheme {
     message: &[Part::Json("/message")],
     keys: Keys::Certificate {
         url: Source::Json("/certificate"),
-        hosts: &[Host::Exact("keys.example"), Host::Pattern { before: "sns.", after: ".example" }],
+        hosts: &[Host::Exact("keys.example"), Host::Region { before: "sns.", after: ".example" }],
         name: "keys.example",
     },
     ..Scheme::ED25519_HEX
@@ -65,7 +65,7 @@ static STRANGER: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::fro
 async fn a_source_is_told_what_the_request_says_and_nothing_else() {
     let hosts = vec![
         HostRule::Exact("keys.example".into()),
-        HostRule::Pattern { before: "sns.".into(), after: ".example".into() },
+        HostRule::Region { before: "sns.".into(), after: ".example".into() },
     ];
     let certificate = KeyForm::Certificate { hosts: hosts.into(), name: "keys.example".into() };
     for (scheme, request, expected) in [

@@ -317,7 +317,7 @@ async fn the_same_url_under_other_rules_is_another_key() {
 async fn urls_that_are_not_the_providers_are_never_fetched() {
     let (host, keys, _) = host();
     let rules = [
-        HostRule::Pattern { before: "sns.".into(), after: ".amazonaws.com".into() },
+        HostRule::Region { before: "sns.".into(), after: ".amazonaws.com".into() },
         HostRule::Suffix(".paypal.com".into()),
     ];
     for url in [
@@ -326,6 +326,9 @@ async fn urls_that_are_not_the_providers_are_never_fetched() {
         "https://sns.amazonaws.com.evil.example/a.pem",
         "https://sns.a.b.amazonaws.com/a.pem",
         "https://evil.s3.amazonaws.com/a.pem",
+        "https://sns.s3.amazonaws.com/a.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/a.pem",
+        "https://sns.s3-accelerate.amazonaws.com/a.pem",
         "https://evilpaypal.com/a.pem",
         "https://api.paypal.com@evil.example/a.pem",
         "https://user:password@api.paypal.com/a.pem",

@@ -143,6 +143,39 @@ fn keys_that_a_token_brings_along_are_not_looked_at() {
     }
 }
 
+/// Microsoft's key sets say with each key whose tokens it signs.
+#[test]
+fn a_key_of_one_tenant_vouches_for_no_other() {
+    let point = KEYS.elliptic.public_key_raw();
+    let key = |issuer: &str| {
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "issuer": issuer,
+            "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..]),
+        });
+        PublicKey::parse(&jwk.to_string()).unwrap()
+    };
+    let scheme = Scheme { jws: Some(Jws { algorithms: &[JwsAlgorithm::Es256], ..Jws::NEW }), ..SCHEME };
+    let token = |tid: &str, iss: &str| Token::good().claim("tid", json!(tid)).claim("iss", json!(iss)).by("ES256");
+    let any = "https://login.example/{tenantid}/v2.0";
+    for (label, issuer, token, is_accepted) in [
+        ("any tenant", any, token("t1", "https://login.example/t1/v2.0"), true),
+        ("any tenant, by the older name of the issuer", any, token("t1", "https://sts.example/t1/"), true),
+        ("its own tenant", "https://login.example/t1/v2.0", token("t1", "https://login.example/t1/v2.0"), true),
+        ("another tenant", "https://login.example/t2/v2.0", token("t1", "https://login.example/t1/v2.0"), false),
+        ("an issuer of another tenant", any, token("t2", "https://login.example/t1/v2.0"), false),
+        (
+            "its own tenant beside another's issuer",
+            "https://login.example/t2/v2.0",
+            token("t2", "https://login.example/t1/v2.0"),
+            false,
+        ),
+        ("no tenant", any, token("", "https://login.example//v2.0"), false),
+    ] {
+        let judged = judge(&verifier(scheme, key(issuer)), &token, BODY);
+        assert_eq!(judged.is_ok(), is_accepted, "{label}: {judged:?}");
+    }
+}
+
 #[test]
 fn a_token_that_names_its_key_is_judged_by_no_other() {
     let other = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();

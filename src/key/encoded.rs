@@ -152,6 +152,7 @@ impl PublicKey {
             kind,
             bytes: bytes.into(),
             algorithm: None,
+            issuer: None,
             certificate: None,
             ready: super::asymmetric::Ready::default(),
         }))
@@ -210,6 +211,9 @@ impl PublicKey {
             }
             _ => return Err(malformed("it is none of Ed25519, P-256, P-384, P-521 and RSA")),
         };
+        if let Some(inner) = Arc::get_mut(&mut key.0) {
+            inner.issuer = text("issuer").map(Into::into);
+        }
         if let (Some(name), Some(inner)) = (text("alg"), Arc::get_mut(&mut key.0)) {
             let algorithm = JwsAlgorithm::ALL.iter().find(|algorithm| algorithm.name() == name);
             inner.algorithm = Some(*algorithm.ok_or_else(|| malformed("its algorithm is not known"))?);

@@ -28,6 +28,8 @@ pub(super) struct Inner {
     pub(super) bytes: Box<[u8]>,
     /// What a JSON Web Key says it is for.
     pub(super) algorithm: Option<JwsAlgorithm>,
+    /// Whose tokens a JSON Web Key says it signs, as Microsoft's do.
+    pub(super) issuer: Option<Box<str>>,
     /// The certificate that the key was taken from, in DER.
     pub(super) certificate: Option<Box<[u8]>>,
     #[cfg(feature = "_public-key")]
@@ -73,6 +75,11 @@ impl PublicKey {
     /// The only algorithm that the key may be used with, if it says so.
     pub(crate) fn algorithm(&self) -> Option<JwsAlgorithm> {
         self.0.algorithm
+    }
+
+    /// Whose tokens the key signs, if it says so.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
     }
 
     /// The certificate that the key was taken from, in DER.

@@ -58,9 +58,9 @@ pub enum HostRule {
     Exact(Box<str>),
     /// All that end so. It starts with a dot.
     Suffix(Box<str>),
-    /// All with exactly one label between these, which end and start with a dot.
-    Pattern {
-        /// What comes before the label.
+    /// All with the name of an AWS region between these, which end and start with a dot.
+    Region {
+        /// What comes before it.
         before: Box<str>,
         /// What comes after it.
         after: Box<str>,

@@ -35,8 +35,8 @@ pub const AWS_SNS: Scheme<'static> = Scheme {
     keys: Keys::Certificate {
         url: Source::Json("/SigningCertURL"),
         hosts: &[
-            Host::Pattern { before: "sns.", after: ".amazonaws.com" },
-            Host::Pattern { before: "sns.", after: ".amazonaws.com.cn" },
+            Host::Region { before: "sns.", after: ".amazonaws.com" },
+            Host::Region { before: "sns.", after: ".amazonaws.com.cn" },
         ],
         name: "",
     },
@@ -254,8 +254,8 @@ pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
 /// Atlassian Connect, when an app is installed or removed: as [`ATLASSIAN_CONNECT`], but signed by Atlassian (RS256).
 ///
 /// Parameters: `base-url` of the app, which is the audience, and its path as `base-path`, if it has one. Anybody may
-/// install the app, and the body is not covered: that `clientKey` in the body is the claim `iss` of the token must be
-/// checked before its `sharedSecret` is stored for that installation.
+/// install the app. The body is not covered, but for `clientKey` in it, which must be the claim `iss` of the token: store its
+/// `sharedSecret` for that installation and no other.
 ///
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/security-for-connect-apps/>
 pub const ATLASSIAN_CONNECT_INSTALL: Scheme<'static> = Scheme {
@@ -266,6 +266,7 @@ pub const ATLASSIAN_CONNECT_INSTALL: Scheme<'static> = Scheme {
         claims: &[
             Claim { at: &["/aud"], expected: Expected::Parameter("base-url") },
             Claim { at: &["/iss"], expected: Expected::OptionalParameter("client-key") },
+            Claim { at: &["/iss"], expected: Expected::Json("/clientKey") },
             Claim { at: &["/qsh"], expected: Expected::Sha256(&[Part::Canonical(QUERY_HASH)], Encoding::Hex) },
         ],
         expires: true,

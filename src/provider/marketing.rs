@@ -107,7 +107,7 @@ pub const EASYPOST: Scheme<'static> = Scheme {
 ///
 /// All webhooks of an organisation have one secret.
 ///
-/// Source: <https://docs.onfleet.com/reference/secrets>, and for retries <https://www.rubydoc.info/gems/ruby-onfleet/1.0.1/Onfleet/Webhooks>
+/// Source: <https://docs.onfleet.com/reference/secrets>, <https://docs.onfleet.com/reference/retry>
 pub const ONFLEET: Scheme<'static> = Scheme {
     name: "onfleet",
     algorithm: Algorithm::HmacSha512,

@@ -32,7 +32,9 @@ pub const META_SHA1: Scheme<'static> = Scheme {
     ..META
 };
 
-/// WhatsApp Cloud API: signed as [`META`] is, with the app secret.
+/// WhatsApp Cloud API: `X-Hub-Signature-256: sha256=…`, HMAC-SHA256 of the body, as [`META`] has it.
+///
+/// The secret is the app secret.
 ///
 /// Source: <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>
 pub const WHATSAPP: Scheme<'static> = Scheme {

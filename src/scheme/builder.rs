@@ -40,10 +40,11 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Places are written `header:NAME`, `field:NAME` (of the signature header) or `json:/pointer`.
+/// Places are written `header:NAME`, `field:NAME` (beside the signature), `json:/pointer`, `query:NAME`, `form:NAME` or `body`.
 /// Messages are text in which `{…}` stands for a part: `{method}`, `{url}`, `{path}`, `{target}` (path and query),
-/// `{header:NAME}`, `{timestamp}`, `{id}`, `{body}`, `{body-sha256}`, `{json:/pointer}`, `{form}` (sorted, as `name=value&name=value`); `{{` and `}}` stand for
-/// the braces themselves.
+/// `{header:NAME}`, `{field:NAME}`, `{query:NAME}`, `{timestamp}`, `{id}`, `{body}`, `{body-sha256}`, `{json:/pointer}`, `{form:NAME}`, `{form}` (sorted, as
+/// `name=value&name=value`), `{parameter:NAME}` and, for plain hashes, `{secret}`; `{{` and `}}` stand for the braces themselves.
+/// The signature is in a header, or at another place, written as above.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields))]
 #[must_use]
@@ -71,6 +72,7 @@ pub struct SchemeBuilder {
     repeats: Repeats,
     methods: Option<Vec<String>>,
     max_body: Option<usize>,
+    key_id: Option<String>,
 }
 
 /// How the signature header of a [`SchemeBuilder`] is written: as [`Grammar`], but owned.
@@ -129,12 +131,13 @@ impl SchemeBuilder {
             repeats: Repeats::default(),
             methods: None,
             max_body: None,
+            key_id: None,
         }
     }
 
-    /// The header that holds the signature.
-    pub fn signature(mut self, header: impl Into<String>) -> Self {
-        self.signature = header.into();
+    /// The header that holds the signature, or another place, such as `json:/signature`.
+    pub fn signature(mut self, place: impl Into<String>) -> Self {
+        self.signature = place.into();
         self
     }
 
@@ -227,6 +230,12 @@ impl SchemeBuilder {
         self
     }
 
+    /// Where a request says which of several keys signed it.
+    pub fn key_id(mut self, place: impl Into<String>) -> Self {
+        self.key_id = Some(place.into());
+        self
+    }
+
     /// Checks the scheme.
     ///
     /// # Errors
@@ -235,7 +244,7 @@ impl SchemeBuilder {
     pub fn build(&self) -> Result<CheckedScheme, ConfigError> {
         let message = match (&self.message, self.algorithm) {
             (Some(template), _) => self.parse_message(template)?,
-            (None, Algorithm::Token) => Vec::new(),
+            (None, Algorithm::Token | Algorithm::Basic) => Vec::new(),
             (None, _) => vec![Part::Body],
         };
         let methods: Option<Vec<&str>> =
@@ -245,7 +254,10 @@ impl SchemeBuilder {
             name: &self.name,
             algorithm: self.algorithm,
             secret_format: self.secret_format,
-            signature: Signature { grammar: self.grammar.as_grammar(), ..Signature::bare(&self.signature) },
+            signature: Signature {
+                grammar: self.grammar.as_grammar(),
+                ..Signature::at(parse_place(&self.signature).unwrap_or(Source::Header(&self.signature)))
+            },
             encoding: self.encoding,
             message: &message,
             timestamp: self
@@ -260,6 +272,7 @@ impl SchemeBuilder {
             repeats: self.repeats,
             methods: methods.as_deref().unwrap_or(base.methods),
             max_body: self.max_body.unwrap_or(base.max_body),
+            key_id: self.key_id.as_deref().map(parse_place).transpose()?,
             ..base
         }
         .into_checked()
@@ -286,7 +299,12 @@ impl SchemeBuilder {
             parts.push(match name.split_once(':') {
                 Some(("header", name)) => Part::Header(name),
                 Some(("json", pointer)) => Part::Json(pointer),
+                Some(("field", name)) => Part::Field(name),
+                Some(("query", name)) => Part::Query(name),
+                Some(("form", name)) => Part::Form(name),
+                Some(("parameter", name)) => Part::Parameter(name),
                 _ => match name {
+                    "secret" => Part::Secret,
                     "method" => Part::Method,
                     "url" => Part::Url,
                     "path" => Part::Path,
@@ -324,7 +342,14 @@ fn parse_place(text: &str) -> Result<Source<'_>, ConfigError> {
         Some(("header", name)) => Ok(Source::Header(name)),
         Some(("field", name)) => Ok(Source::Field(name)),
         Some(("json", pointer)) => Ok(Source::Json(pointer)),
-        _ => Err(ConfigError::invalid("place", text, "write `header:NAME`, `field:NAME` or `json:/pointer`")),
+        Some(("query", name)) => Ok(Source::Query(name)),
+        Some(("form", name)) => Ok(Source::Form(name)),
+        None if text == "body" => Ok(Source::Body),
+        _ => Err(ConfigError::invalid(
+            "place",
+            text,
+            "write `header:NAME`, `field:NAME`, `json:/pointer`, `query:NAME`, `form:NAME` or `body`",
+        )),
     }
 }
 
@@ -372,6 +397,28 @@ mod tests {
         let delivery = scheme.verifier("secret").unwrap().verify(head, &body.as_slice().into(), now).unwrap();
         assert_eq!((delivery.id(), delivery.event()), (Some("i-1"), Some("tick")));
         assert!(delivery.id_is_signed() && delivery.event_is_signed());
+    }
+
+    #[test]
+    fn signatures_may_be_elsewhere_and_cover_forms_queries_and_parameters() {
+        let scheme = SchemeBuilder::new("acme")
+            .signature("query:sig")
+            .message("{query:v}|{parameter:shop}|{form:total}")
+            .build()
+            .unwrap();
+        let keys = crate::key::Secret::text("secret").unwrap();
+        let verifier = super::super::Verifier::builder(&scheme).parameter("shop", "s-1").build(keys).unwrap();
+        // printf '2|s-1|9.50' | openssl dgst -sha256 -hmac secret
+        let signature = "cf2dffc78105553fb5f8439350f9aa07d5bc5483506d10131f5ccf47cbaac274";
+        let uri = format!("/hook?v=2&sig={signature}").parse().unwrap();
+        let headers = http::HeaderMap::new();
+        let head = Head { method: &http::Method::POST, uri: &uri, headers: &headers };
+        let judge = |body: &'static str| verifier.verify(head, &body.into(), UnixTime::from_secs(1_800_000_000));
+        assert!(judge("total=9.50&note=any").is_ok());
+        assert!(judge("total=9.51").is_err());
+        assert!(judge("total=9.50&total=9.50").is_err());
+        let missing = scheme.verifier("secret").unwrap_err();
+        assert!(matches!(missing, ConfigError::MissingParameter { .. }), "{missing}");
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub enum Expected<'a> {
     Parameter(&'a str),
     /// What was configured under this name, if anything was.
     OptionalParameter(&'a str),
+    /// What is there in the JSON body, by JSON pointer; refused if it is there twice.
+    Json(&'a str),
     /// SHA-256 of the body.
     BodySha256(Encoding),
     /// SHA-256 of the body if it has one; otherwise the claim must not be there.
@@ -109,6 +111,7 @@ impl Jws<'_> {
             || self.claims.iter().any(|claim| match claim.expected {
                 Expected::BodySha256(_) | Expected::BodySha256IfAny(_) => covers(&[Part::Body], part, source),
                 Expected::Sha256(parts, _) => covers(parts, part, source),
+                Expected::Json(pointer) => source == super::Source::Json(pointer),
                 _ => false,
             })
     }

@@ -369,9 +369,9 @@ pub enum Host<'a> {
     Exact(&'a str),
     /// All that end so, as in `.paypal.com`.
     Suffix(&'a str),
-    /// All with exactly one label between these, as in `sns.` and `.amazonaws.com`.
-    Pattern {
-        /// What comes before the label.
+    /// All with the name of an AWS region between these, as in `sns.` and `.amazonaws.com`.
+    Region {
+        /// What comes before it.
         before: &'a str,
         /// What comes after it.
         after: &'a str,

@@ -152,7 +152,8 @@ pub(super) fn covers(message: &[Part<'_>], part: Part<'_>, source: Source<'_>) -
     let is_in_body = matches!(source, Source::Json(_) | Source::JsonAny(_) | Source::JsonEach(..) | Source::Body);
     message.iter().any(|signed| match (signed, source) {
         (Part::Body | Part::BodySha256 | Part::BodySha256Raw, _) if is_in_body => true,
-        (Part::Url | Part::UrlDecoding(_) | Part::Target, Source::Query(_)) => true,
+        // Not the URL: it may be configured as a whole, and then the query of the request is not in it.
+        (Part::Target, Source::Query(_)) => true,
         (Part::Json(signed), Source::Json(pointer)) => *signed == pointer,
         (Part::Header(signed), Source::Header(name)) => signed.eq_ignore_ascii_case(name),
         (Part::Field(signed), Source::Field(name)) => *signed == name,

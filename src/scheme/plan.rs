@@ -424,7 +424,7 @@ impl From<Host<'_>> for HostRule {
         match host {
             Host::Exact(host) => Self::Exact(host.into()),
             Host::Suffix(suffix) => Self::Suffix(suffix.into()),
-            Host::Pattern { before, after } => Self::Pattern { before: before.into(), after: after.into() },
+            Host::Region { before, after } => Self::Region { before: before.into(), after: after.into() },
         }
     }
 }

@@ -95,6 +95,7 @@ pub(super) struct ClaimRules {
 enum Rule {
     Present,
     OneOf(Vec<Box<str>>),
+    Json(Box<str>),
     Parameter { name: Box<str>, is_needed: bool },
     Body { encoding: Encoding, absent_if_empty: bool },
     Message(Message, Encoding),
@@ -109,6 +110,10 @@ impl ClaimRules {
             let rule = match claim.expected {
                 Expected::Present => Rule::Present,
                 Expected::OneOf(values) => Rule::OneOf(values.iter().map(|value| (*value).into()).collect()),
+                Expected::Json(pointer) => {
+                    Pointer::new(pointer)?;
+                    Rule::Json(pointer.into())
+                }
                 Expected::Parameter(name) => Rule::Parameter { name: name.into(), is_needed: true },
                 Expected::OptionalParameter(name) => Rule::Parameter { name: name.into(), is_needed: false },
                 Expected::BodySha256(encoding) => Rule::Body { encoding, absent_if_empty: false },
@@ -158,6 +163,7 @@ impl ClaimRules {
             let holds = match rule {
                 Rule::Present => claimed.is_some_and(|claim| !claim.is_null()),
                 Rule::OneOf(values) => values.iter().any(|value| says(claimed, value)),
+                Rule::Json(pointer) => request.json(pointer).is_some_and(|value| says(claimed, &value)),
                 Rule::Parameter { name, is_needed } => match request.parameter(name) {
                     Some(value) => says(claimed, value),
                     None => !is_needed,

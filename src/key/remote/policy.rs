@@ -86,13 +86,24 @@ fn allows(rule: &HostRule, host: &str) -> bool {
         HostRule::Suffix(suffix) => {
             suffix.starts_with('.') && without_end(host, suffix).is_some_and(|subdomain| !subdomain.is_empty())
         }
-        HostRule::Pattern { before, after } => {
+        HostRule::Region { before, after } => {
             let label = without_end(host, after).and_then(|rest| without_start(rest, before));
-            before.ends_with('.')
-                && after.starts_with('.')
-                && label.is_some_and(|it| !it.is_empty() && !it.contains('.'))
+            before.ends_with('.') && after.starts_with('.') && label.is_some_and(is_region)
         }
     }
+}
+
+/// Words of letters and a number, as `us-gov-west-1`. Names that others can have are of other shapes: `s3-us-west-2` has a digit in its first word, and
+/// `sns.s3.amazonaws.com` belongs to whoever has the bucket `sns`.
+fn is_region(label: &str) -> bool {
+    let words: Vec<&str> = label.split('-').collect();
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let Some((number, words)) = words.split_last() else { return false };
+    words.len() >= 2
+        && words.iter().all(is_word)
+        && !number.is_empty()
+        && number.len() <= 2
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn without_end<'a>(host: &'a str, end: &str) -> Option<&'a str> {
@@ -129,7 +140,7 @@ mod tests {
         [
             HostRule::Exact("keys.provider.example".into()),
             HostRule::Suffix(".paypal.com".into()),
-            HostRule::Pattern { before: "sns.".into(), after: ".amazonaws.com".into() },
+            HostRule::Region { before: "sns.".into(), after: ".amazonaws.com".into() },
         ]
     }
 
@@ -244,9 +255,9 @@ mod tests {
         for rule in [
             HostRule::Suffix("paypal.com".into()),
             HostRule::Suffix("".into()),
-            HostRule::Pattern { before: "sns".into(), after: ".amazonaws.com".into() },
-            HostRule::Pattern { before: "sns.".into(), after: "amazonaws.com".into() },
-            HostRule::Pattern { before: "".into(), after: "".into() },
+            HostRule::Region { before: "sns".into(), after: ".amazonaws.com".into() },
+            HostRule::Region { before: "sns.".into(), after: "amazonaws.com".into() },
+            HostRule::Region { before: "".into(), after: "".into() },
         ] {
             for url in ["https://evilpaypal.com/", "https://snsx.amazonaws.com/", "https://sns.xamazonaws.com/"] {
                 assert!(judge(&certificate(url, std::slice::from_ref(&rule))).is_err(), "{rule:?}: {url}");

@@ -8,8 +8,12 @@ use crate::{
     scheme::{Canonical, SignedRequest, Source},
 };
 
-pub(in crate::provider) const FIELDS: Canonical<'static> =
-    Canonical { name: "paddle-classic", covers: &[Source::Body], parameters: &[], write };
+pub(in crate::provider) const FIELDS: Canonical<'static> = Canonical {
+    name: "paddle-classic",
+    covers: &[Source::Body, Source::Form("alert_id"), Source::Form("alert_name")],
+    parameters: &[],
+    write,
+};
 
 fn write(request: &SignedRequest<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Rejection> {
     only_urlencoded(request)?;

@@ -212,6 +212,9 @@ fn verifies_by_public_key(key: &crate::key::PublicKey, token: &Token<'_>, payloa
     if key.kind() != algorithm.kind() || key.algorithm().is_some_and(|only| only != token.algorithm) {
         return Err(Rejection::WrongAlgorithm);
     }
+    if let Some(issuer) = key.issuer() {
+        check_tenant(issuer, token)?;
+    }
     let mut digesting = crate::key::Digesting::new(algorithm);
     digesting.update(token.header.as_bytes());
     digesting.update(payload.as_bytes());
@@ -219,6 +222,20 @@ fn verifies_by_public_key(key: &crate::key::PublicKey, token: &Token<'_>, payloa
         true => Ok(()),
         false => Err(Rejection::SignatureMismatch),
     }
+}
+
+/// Microsoft publishes the keys of all its tenants in one set, and says with each whose tokens it signs: of one tenant, or of any (`{tenantid}`).
+/// Without this check, the key of consumers' accounts vouches for employees of companies.
+#[cfg(feature = "_public-key")]
+fn check_tenant(issuer: &str, token: &Token<'_>) -> Result<(), Rejection> {
+    let claims = token.claims()?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (tenant, claimed) = (text("tid"), text("iss"));
+    let is_of_tenant = |issuer: &str| issuer.split('/').any(|segment| segment == tenant);
+    if tenant.is_empty() || !is_of_tenant(claimed) || !is_of_tenant(&issuer.replace("{tenantid}", tenant)) {
+        return Err(Rejection::WrongClaim { claim: "/iss".into() });
+    }
+    Ok(())
 }
 
 #[cfg(all(feature = "_public-key", feature = "x509"))]

@@ -150,7 +150,7 @@ impl Delivery {
         &self.0.provider
     }
 
-    /// Which key of the ring matched, from 0.
+    /// Which key of the ring matched, from 0; if keys are [found](crate::key::KeySource), which of those that were.
     pub fn key_index(&self) -> usize {
         self.0.key_index
     }

@@ -39,6 +39,8 @@ pub enum ConfigError {
         /// The name of what is missing.
         name: String,
     },
+    /// Keys that are found elsewhere were given together with others, or with a name.
+    SourceAmongKeys,
     /// The key ring holds no key: nothing could ever be verified.
     NoKeys,
     /// Two keys of a ring hold the same secret.
@@ -116,6 +118,7 @@ impl fmt::Display for ConfigError {
             Self::MissingParameter { scheme, name } => {
                 write!(f, "scheme `{scheme}` needs the parameter `{name}`, which only you can know")
             }
+            Self::SourceAmongKeys => f.write_str("a source of keys cannot stand among other keys, nor have a name"),
             Self::NoKeys => f.write_str("no keys were given: at least one is needed"),
             Self::DuplicateKey { index } => {
                 write!(f, "the key at position {index} holds the same secret as an earlier one")

@@ -31,6 +31,7 @@ use tower_webhook::{
 /// A token whose key is in a set at a fixed place.
 const TOKEN: Scheme<'static> = Scheme {
     name: "token",
+    unsigned_body: true,
     jws: Some(Jws { algorithms: &[JwsAlgorithm::EdDsa], ..Jws::NEW }),
     keys: Keys::JwkSet { url: "https://issuer.example/keys" },
     ..Scheme::JWS

@@ -152,12 +152,13 @@ async fn a_key_that_was_withdrawn_is_not_used_any_more() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_new_in_a_set_is_found_within_a_minute() {
+async fn a_key_that_is_new_in_a_set_is_found_within_a_minute_and_not_turned_away_until_then() {
     let (host, keys, clock) = host();
     host.answers(200, set(&["old"]));
     assert_eq!(ids(&keys, named("old")).await, ["old"]);
     host.answers(200, set(&["old", "new"]));
-    assert_eq!(outcome(&keys, named("new")).await, "unknown");
+    // Whoever sends it must try again, not give up.
+    assert_eq!(outcome(&keys, named("new")).await, "unavailable");
     assert_eq!(host.fetches(), 1);
     clock.advance(secs(60));
     assert_eq!(ids(&keys, named("new")).await, ["new"]);
@@ -171,11 +172,13 @@ async fn ids_that_a_stranger_invents_cost_one_fetch_a_minute() {
     host.answers(200, set(&["a"]));
     for minute in 1..=3 {
         for invented in 0..1000 {
-            assert_eq!(outcome(&keys, named(&format!("{minute}-{invented}"))).await, "unknown");
+            // The first of the minute was looked for.
+            let expected = if invented == 0 { "unknown" } else { "unavailable" };
+            assert_eq!(outcome(&keys, named(&format!("{minute}-{invented}"))).await, expected, "{minute}-{invented}");
         }
         assert_eq!(host.fetches(), minute);
         clock.advance(secs(59));
-        assert_eq!(outcome(&keys, named("one more")).await, "unknown");
+        assert_eq!(outcome(&keys, named("one more")).await, "unavailable");
         assert_eq!(host.fetches(), minute);
         clock.advance(secs(1));
     }

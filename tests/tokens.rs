@@ -154,7 +154,8 @@ fn a_key_of_one_tenant_vouches_for_no_other() {
         });
         PublicKey::parse(&jwk.to_string()).unwrap()
     };
-    let scheme = Scheme { jws: Some(Jws { algorithms: &[JwsAlgorithm::Es256], ..Jws::NEW }), ..SCHEME };
+    let jws = Jws { algorithms: &[JwsAlgorithm::Es256], ..Jws::NEW };
+    let scheme = Scheme { jws: Some(jws), unsigned_body: true, ..SCHEME };
     let token = |tid: &str, iss: &str| Token::good().claim("tid", json!(tid)).claim("iss", json!(iss)).by("ES256");
     let any = "https://login.example/{tenantid}/v2.0";
     for (label, issuer, token, is_accepted) in [
@@ -268,6 +269,7 @@ fn claims_that_are_wrong_are_refused() {
 fn a_token_that_covers_no_body_tells_deliveries_apart_by_it() {
     let scheme = Scheme {
         id: Some(Source::Json("/id")),
+        unsigned_body: true,
         jws: Some(Jws { algorithms: &[JwsAlgorithm::Es256], ..Jws::NEW }),
         ..SCHEME
     };
@@ -313,7 +315,8 @@ fn a_detached_payload_is_what_the_scheme_says_it_is() {
 #[test]
 fn keys_of_the_wrong_kind_are_refused_when_the_verifier_is_built() {
     let build = |scheme: Scheme<'static>, key: &str| Verifier::builder(scheme).parameter("audience", "us").build(key);
-    let only_rsa = Scheme { jws: Some(Jws { algorithms: &[JwsAlgorithm::Rs256], ..Jws::NEW }), ..SCHEME };
+    let jws = Jws { algorithms: &[JwsAlgorithm::Rs256], ..Jws::NEW };
+    let only_rsa = Scheme { jws: Some(jws), unsigned_body: true, ..SCHEME };
     for (label, refused) in [
         ("an elliptic key for RSA", build(only_rsa, &public_pem(&KEYS.elliptic))),
         ("a secret for public keys", build(SCHEME, SECRET)),

@@ -1,6 +1,6 @@
 //! Verification by public keys. The primitives are those of AWS-LC.
 
-use std::{fmt, sync::OnceLock};
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use aws_lc_rs::{
     digest::{self, Context, Digest},
@@ -23,8 +23,8 @@ pub(crate) enum Digesting {
 }
 
 /// A message that is complete.
-pub(crate) enum Digested {
-    Whole(Vec<u8>),
+pub(crate) enum Digested<'m> {
+    Whole(Cow<'m, [u8]>),
     Digest(Digest),
 }
 
@@ -48,9 +48,9 @@ impl Digesting {
         }
     }
 
-    pub(crate) fn finish(self) -> Digested {
+    pub(crate) fn finish(self) -> Digested<'static> {
         match self {
-            Self::Whole(message) => Digested::Whole(message),
+            Self::Whole(message) => Digested::Whole(message.into()),
             Self::Digest(context) => Digested::Digest(context.finish()),
         }
     }
@@ -58,7 +58,7 @@ impl Digesting {
 
 impl PublicKey {
     /// Whether whoever holds the private key signed the message.
-    pub(crate) fn verifies(&self, algorithm: Asymmetric, message: &Digested, signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, algorithm: Asymmetric, message: &Digested<'_>, signature: &[u8]) -> bool {
         let ready = self.0.ready.0.get_or_init(|| (algorithm, self.ready_for(algorithm)));
         let made;
         let key = match ready {

@@ -238,15 +238,25 @@ fn check_name(certificate: &TbsCertificate, expected: &str) -> Result<(), KeyErr
         _ => None,
     });
     let named = match names.next() {
-        Some(first) => std::iter::once(first).chain(names).any(|name| name.eq_ignore_ascii_case(expected)),
+        Some(first) => std::iter::once(first).chain(names).any(|name| is_name(name, expected)),
         None => {
             let mut common = certificate.subject().iter().filter(|attribute| attribute.oid == COMMON_NAME);
             let (first, second) = (common.next(), common.next());
             let first = first.and_then(|attribute| DirectoryString::try_from(&attribute.value).ok());
-            second.is_none() && first.is_some_and(|name| name.value().eq_ignore_ascii_case(expected))
+            second.is_none() && first.is_some_and(|name| is_name(&name.value(), expected))
         }
     };
     if named { Ok(()) } else { untrusted("it is for another name") }
+}
+
+/// A name that starts with a dot stands for all that end so.
+fn is_name(name: &str, expected: &str) -> bool {
+    match expected.starts_with('.') {
+        true => {
+            name.to_ascii_lowercase().strip_suffix(&expected.to_ascii_lowercase()).is_some_and(|rest| !rest.is_empty())
+        }
+        false => name.eq_ignore_ascii_case(expected),
+    }
 }
 
 #[cfg(feature = "jwt")]

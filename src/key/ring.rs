@@ -101,6 +101,16 @@ impl KeyRing {
         self.keys.iter()
     }
 
+    /// # Errors
+    ///
+    /// If the keys are found elsewhere, which has names of its own and stands alone.
+    fn without_source(self) -> Result<Self, ConfigError> {
+        match self.source {
+            None => Ok(self),
+            Some(_) => Err(ConfigError::SourceAmongKeys),
+        }
+    }
+
     pub(crate) fn source(&self) -> Option<&Arc<dyn KeySource>> {
         self.source.as_ref()
     }
@@ -200,7 +210,7 @@ impl IntoKeys for String {
 impl<I: Into<Arc<str>>, K: IntoKeys> IntoKeys for (I, K) {
     fn into_keys(self, format: SecretFormat) -> Result<KeyRing, ConfigError> {
         let (id, keys) = self;
-        let mut ring = keys.into_keys(format)?;
+        let mut ring = keys.into_keys(format)?.without_source()?;
         let id = id.into();
         for key in &mut ring.keys {
             key.id = Some(Arc::clone(&id));
@@ -233,7 +243,8 @@ where
 fn join<K: IntoKeys>(keys: impl IntoIterator<Item = K>, format: SecretFormat) -> Result<KeyRing, ConfigError> {
     let mut ring = Vec::new();
     for (index, keys) in keys.into_iter().enumerate() {
-        ring.extend(keys.into_keys(format).map_err(|problem| problem.at_key(index))?.keys);
+        let keys = keys.into_keys(format).and_then(KeyRing::without_source);
+        ring.extend(keys.map_err(|problem| problem.at_key(index))?.keys);
     }
     KeyRing::new(ring)
 }
@@ -241,6 +252,21 @@ fn join<K: IntoKeys>(keys: impl IntoIterator<Item = K>, format: SecretFormat) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_of_keys_stands_alone() {
+        struct Nowhere;
+        impl KeySource for Nowhere {
+            fn keys(&self, _: crate::key::KeyQuery, _: crate::clock::UnixTime) -> crate::key::KeyFuture {
+                Box::pin(std::future::ready(Err(crate::key::KeyError::Unknown)))
+            }
+        }
+        let text = SecretFormat::Text;
+        let ring = || KeyRing::new([Key::new(Secret::text("a").unwrap())]).unwrap();
+        assert!(Nowhere.into_keys(text).is_ok());
+        assert_eq!(("id", Nowhere).into_keys(text).unwrap_err(), ConfigError::SourceAmongKeys);
+        assert!(vec![ring(), KeyRing::found_by(Nowhere)].into_keys(text).is_err());
+    }
 
     #[test]
     fn a_ring_without_usable_keys_is_refused() {

@@ -46,7 +46,7 @@ pub enum KeyForm {
     Certificate {
         /// Hosts that it may be fetched from.
         hosts: Arc<[HostRule]>,
-        /// The name that the certificate must be for; empty if any will do.
+        /// The name that the certificate must be for, or how it must end if it starts with a dot; empty if any will do.
         name: Box<str>,
     },
 }

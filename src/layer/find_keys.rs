@@ -34,7 +34,8 @@ pub(super) enum FindKeys {
 /// An answer that is not waited for longer than this.
 pub(super) struct Patient {
     answer: KeyFuture,
-    deadline: Pin<Box<tokio::time::Sleep>>,
+    /// Made when it first lets us wait: mostly the keys are there.
+    deadline: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl FindKeys {
@@ -99,17 +100,15 @@ impl Patient {
     fn ask(verification: &Verification, head: Head<'_>, body: Option<&Buffered>) -> Result<Option<Self>, Rejection> {
         let Some(source) = verification.source() else { return Ok(None) };
         let query = verification.key_query(head, body.map(Buffered::bytes))?;
-        Ok(query.map(|query| Self {
-            answer: source.keys(query, verification.now()),
-            deadline: Box::pin(tokio::time::sleep(Self::PATIENCE)),
-        }))
+        Ok(query.map(|query| Self { answer: source.keys(query, verification.now()), deadline: None }))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arc<[FoundKey]>, KeyError>> {
         if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
             return Poll::Ready(answer);
         }
-        ready!(self.deadline.as_mut().poll(cx));
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(Self::PATIENCE)));
+        ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(KeyError::Unavailable { why: "the source of keys does not answer" }))
     }
 }

@@ -51,10 +51,12 @@ pub const AWS_SNS: Scheme<'static> = Scheme {
 
 /// Amazon SNS as it signs by default: as [`AWS_SNS`], but with SHA-1 (`SignatureVersion` 1).
 ///
+/// The parameter `topic-arn` is needed here as well.
+///
 /// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 pub const AWS_SNS_V1: Scheme<'static> = Scheme { name: "aws-sns-v1", algorithm: Algorithm::RsaPkcs1Sha1, ..AWS_SNS };
 
-/// Azure DevOps service hooks: user and password, and nothing is signed.
+/// Azure DevOps service hooks: user and password in `Authorization: Basic …`, and nothing is signed.
 ///
 /// Source: <https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks>
 pub const AZURE_DEVOPS: Scheme<'static> = Scheme {
@@ -81,7 +83,8 @@ pub const AZURE_EVENT_GRID_QUERY_TOKEN: Scheme<'static> = Scheme {
     ..Scheme::TOKEN
 };
 
-/// Azure Event Grid with Microsoft Entra ID: a token for your application (RS256); the body is not signed.
+/// Azure Event Grid with Microsoft Entra ID: `Authorization: Bearer …`, a token for your application (RS256); the body is not
+/// signed.
 ///
 /// Parameters: `audience` is the application's id or URI as the token has it, `issuer` is
 /// `https://sts.windows.net/TENANT/`, or `https://login.microsoftonline.com/TENANT/v2.0` if the application's manifest
@@ -92,6 +95,7 @@ pub const AZURE_EVENT_GRID_QUERY_TOKEN: Scheme<'static> = Scheme {
 /// Source: <https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery>
 pub const AZURE_EVENT_GRID: Scheme<'static> = Scheme {
     name: "azure-event-grid",
+    unsigned_body: true,
     jws: Some(Jws {
         algorithms: &[JwsAlgorithm::Rs256],
         claims: &[
@@ -114,7 +118,8 @@ pub const AZURE_EVENT_GRID: Scheme<'static> = Scheme {
 /// Event Grid's application id, the same in all tenants of the public cloud.
 const EVENT_GRID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
 
-/// Google Cloud Pub/Sub push: a token of the subscription's service account (RS256); the body is not signed.
+/// Google Cloud Pub/Sub push: `Authorization: Bearer …`, a token of the subscription's service account (RS256); the body is
+/// not signed.
 ///
 /// Parameters: `audience` as the subscription has it, and `email` of the service account: anybody can get tokens for
 /// your audience. Tokens serve for many deliveries, up to an hour. The message id is not signed. Messages may have 10
@@ -123,6 +128,7 @@ const EVENT_GRID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
 /// Source: <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
 pub const GOOGLE_PUBSUB_PUSH: Scheme<'static> = Scheme {
     name: "google-pubsub-push",
+    unsigned_body: true,
     jws: Some(Jws {
         algorithms: &[JwsAlgorithm::Rs256],
         claims: &[
@@ -145,9 +151,9 @@ pub const GOOGLE_PUBSUB_PUSH: Scheme<'static> = Scheme {
     ..Scheme::JWS
 };
 
-/// Google Play's real-time developer notifications: they come through [`GOOGLE_PUBSUB_PUSH`].
+/// Google Play's real-time developer notifications: `Authorization: Bearer …`, as they come through [`GOOGLE_PUBSUB_PUSH`].
 ///
-/// What happened is in `message.data`, base64 of JSON.
+/// The parameters are the same, `audience` and `email`. What happened is in `message.data`, base64 of JSON.
 ///
 /// Source: <https://developer.android.com/google/play/billing/rtdn-reference>
 pub const GOOGLE_PLAY_RTDN: Scheme<'static> = Scheme {
@@ -229,6 +235,7 @@ pub const MICROSOFT_GRAPH: Scheme<'static> = Scheme {
 /// Source: <https://developer.atlassian.com/cloud/jira/platform/understanding-jwt-for-connect-apps/>
 pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
     name: "atlassian-connect",
+    unsigned_body: true,
     secret_format: SecretFormat::Text,
     signature: Signature::prefixed("authorization", "JWT "),
     jws: Some(Jws {
@@ -251,7 +258,8 @@ pub const ATLASSIAN_CONNECT: Scheme<'static> = Scheme {
     ..Scheme::JWS
 };
 
-/// Atlassian Connect, when an app is installed or removed: as [`ATLASSIAN_CONNECT`], but signed by Atlassian (RS256).
+/// Atlassian Connect, when an app is installed or removed: `Authorization: JWT …` as
+/// [`ATLASSIAN_CONNECT`] has it, but signed by Atlassian (RS256).
 ///
 /// Parameters: `base-url` of the app, which is the audience, and its path as `base-path`, if it has one. Anybody may
 /// install the app. The body is not covered, but for `clientKey` in it, which must be the claim `iss` of the token: store its

@@ -34,7 +34,7 @@ pub const TWILIO: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_BASE64
 };
 
-/// Twilio with a shared key: as [`TWILIO`], but HMAC-SHA256, with the secret of the key.
+/// Twilio with a shared key: `X-Twilio-Signature` as in [`TWILIO`], but HMAC-SHA256, with the secret of the key.
 ///
 /// The header `X-Twilio-Webhooks-Signature-Settings` says so, and is not looked at: who uses shared keys accepts nothing else.
 ///

@@ -273,7 +273,7 @@ pub const CLOUDINARY: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_HEX
 };
 
-/// Cloudinary, for accounts that sign with SHA-256; otherwise as [`CLOUDINARY`].
+/// Cloudinary, for accounts that sign with SHA-256: `X-Cld-Signature` and the rest as in [`CLOUDINARY`].
 ///
 /// Source: <https://cloudinary.com/documentation/notification_signatures>
 pub const CLOUDINARY_SHA256: Scheme<'static> =

@@ -386,7 +386,11 @@ pub const PAYPAL: Scheme<'static> = Scheme {
         Part::Text("|"),
         Part::BodyCrc32,
     ],
-    keys: Keys::Certificate { url: Source::Header("paypal-cert-url"), hosts: &[Host::Suffix(".paypal.com")], name: "" },
+    keys: Keys::Certificate {
+        url: Source::Header("paypal-cert-url"),
+        hosts: &[Host::Suffix(".paypal.com")],
+        name: ".paypal.com",
+    },
     profile: Profile::new("PayPal", "https://developer.paypal.com/api/rest/webhooks/rest/")
         .retries(RetryOn::AnyFailure, 72),
     ..Scheme::HMAC_SHA256_BASE64

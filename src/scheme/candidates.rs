@@ -9,6 +9,9 @@ use crate::{Rejection, key::Tag};
 /// The most signatures of one request that are examined.
 const MAX_CANDIDATES: usize = 16;
 
+/// As many of those by private keys, each of which costs as much as the MAC of a large body.
+const MAX_ASYMMETRIC: usize = 4;
+
 /// The longest signature by a private key, in bytes: that of an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
 
@@ -33,7 +36,8 @@ impl Candidates {
         if algorithm.asymmetric().is_some() {
             let signatures: Vec<_> = items
                 .filter_map(|item| encoding.decode_bytes(&item, MAX_SIGNATURE))
-                .filter(|s| !s.is_empty())
+                .filter(|signature| !signature.is_empty())
+                .take(MAX_ASYMMETRIC)
                 .collect();
             return (!signatures.is_empty()).then_some(Self::Asymmetric(signatures));
         }
@@ -74,6 +78,7 @@ impl OwnedGrammar {
         let (whole, list) = match self {
             Self::Bare => (Some(Cow::Borrowed(text)), None),
             Self::Prefixed(prefix) => (text.strip_prefix(&**prefix).map(Cow::Borrowed), None),
+            Self::AuthScheme(prefix) => (without_scheme(text, prefix).map(Cow::Borrowed), None),
             Self::Base64Json { member } => (super::json::find_only(text.as_bytes(), member), None),
             Self::MaybePrefixed(prefix) => (Some(Cow::Borrowed(text.strip_prefix(&**prefix).unwrap_or(text))), None),
             Self::Fields { separator, .. }
@@ -131,7 +136,9 @@ impl OwnedGrammar {
     /// A request may carry several signatures, of which an attacker may drop some.
     pub(super) fn may_carry_several(&self) -> bool {
         match self {
-            Self::Bare | Self::Prefixed(_) | Self::MaybePrefixed(_) | Self::Base64Json { .. } => false,
+            Self::Bare | Self::Prefixed(_) | Self::AuthScheme(_) | Self::MaybePrefixed(_) | Self::Base64Json { .. } => {
+                false
+            }
             Self::Fields { .. }
             | Self::Versions { .. }
             | Self::Pairs { .. }
@@ -139,6 +146,12 @@ impl OwnedGrammar {
             | Self::List { .. } => true,
         }
     }
+}
+
+/// What comes after a prefix in any case.
+pub(super) fn without_scheme<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (scheme, rest) = text.split_at_checked(prefix.len())?;
+    scheme.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// A `name=value` item, without the blanks around it. Values may hold `=`, as base64 does.

@@ -46,16 +46,7 @@ pub(crate) fn find<'b>(body: &'b [u8], pointer: &Pointer) -> Option<Cow<'b, str>
 pub(super) fn find_only<'b>(body: &'b [u8], pointer: &Pointer) -> Option<Cow<'b, str>> {
     let mut scanner = Scanner(body);
     for token in &pointer.0 {
-        if scanner.enter(token)? == b'{' {
-            let mut rest = Scanner(scanner.0);
-            rest.skip_value()?;
-            while rest.next_token()? == b',' {
-                if rest.key()? == **token {
-                    return None;
-                }
-                rest.skip_value()?;
-            }
-        }
+        scanner.enter_only(token)?;
     }
     scanner.scalar()
 }
@@ -72,9 +63,7 @@ pub(super) fn find_common<'b>(
 ) -> Result<Option<Cow<'b, str>>, Rejection> {
     let mut common: Option<Cow<'b, str>> = None;
     let mut scanner = Scanner(body);
-    if list.0.iter().try_for_each(|token| scanner.enter(token).map(drop)).is_none()
-        || scanner.next_token() != Some(b'[')
-    {
+    if list.0.iter().try_for_each(|token| scanner.enter_only(token)).is_none() || scanner.next_token() != Some(b'[') {
         return Ok(None);
     }
     if scanner.peek_token() == Some(b']') {
@@ -130,6 +119,21 @@ impl<'b> Scanner<'b> {
             }
             _ => None,
         }
+    }
+
+    /// As [`enter`](Self::enter), but not if the object holds the key twice.
+    fn enter_only(&mut self, token: &str) -> Option<()> {
+        if self.enter(token)? == b'{' {
+            let mut rest = Scanner(self.0);
+            rest.skip_value()?;
+            while rest.next_token()? == b',' {
+                if rest.key()? == *token {
+                    return None;
+                }
+                rest.skip_value()?;
+            }
+        }
+        Some(())
     }
 
     /// A key of an object, and the colon after it.

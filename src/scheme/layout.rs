@@ -45,6 +45,16 @@ pub(super) fn check(message: &[Part<'_>], timestamp: Option<TimestampFormat>) ->
         matches!(part, Part::Text(_) | Part::BodySha256 | Part::BodySha256Raw | Part::Secret | Part::Parameter(_))
             || *part == Part::Timestamp && timestamp != Some(TimestampFormat::UnixSecondsOrMillis)
     };
+    // A time without a zone at its end goes on if more digits follow.
+    let goes_on = |next: Option<&Part<'_>>| match next {
+        None => false,
+        Some(Part::Text(text)) => text.starts_with(|next: char| next == '.' || next.is_ascii_digit()),
+        Some(_) => true,
+    };
+    let is_open_time = |part: &Part<'_>| *part == Part::Timestamp && timestamp == Some(TimestampFormat::Rfc3339NoZone);
+    if message.iter().enumerate().any(|(index, part)| is_open_time(part) && goes_on(message.get(index + 1))) {
+        return Err("nothing keeps a time without a zone and what follows it apart: put text between them".to_owned());
+    }
     let mut layout = Layout { forbidden: vec![None; message.len()], json_follows_url: false };
 
     // From the left, up to the free part.
@@ -158,6 +168,9 @@ mod tests {
             (&[SortedForm { between: "", after: "&" }], None),
             (&[Url, SortedForm { between: "=", after: "&" }], None),
             (&[UrlDecoding("{"), Body], None),
+            (&[Timestamp, Body], Some(TimestampFormat::Rfc3339NoZone)),
+            (&[Timestamp, Text("."), Body], Some(TimestampFormat::Rfc3339NoZone)),
+            (&[Timestamp, Body], Some(TimestampFormat::UnixSecondsOrMillis)),
         ] {
             assert!(check(message, format).is_err(), "{message:?}");
         }

@@ -70,12 +70,34 @@ pub(super) fn token(text: &[u8]) -> Tag {
     tag(&Sha256::digest(text))
 }
 
-/// The hash of a message that holds the secret; `None` if the algorithm is none.
-pub(super) fn plain_hash(algorithm: Algorithm, message: &[u8]) -> Option<Tag> {
-    match algorithm {
-        Algorithm::Sha1 => Some(tag(&Sha1::digest(message))),
-        Algorithm::Sha256 => Some(tag(&Sha256::digest(message))),
-        _ => None,
+/// The hash of a message that holds the secret.
+pub(super) enum PlainHash {
+    Sha1(Sha1),
+    Sha256(Sha256),
+}
+
+impl PlainHash {
+    /// `None` if the algorithm is none.
+    pub(super) fn new(algorithm: Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::Sha1 => Some(Self::Sha1(Sha1::new())),
+            Algorithm::Sha256 => Some(Self::Sha256(Sha256::new())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::Sha1(hash) => hash.update(data),
+            Self::Sha256(hash) => hash.update(data),
+        }
+    }
+
+    pub(super) fn finish(self) -> Tag {
+        match self {
+            Self::Sha1(hash) => tag(&hash.finalize()),
+            Self::Sha256(hash) => tag(&hash.finalize()),
+        }
     }
 }
 

@@ -139,6 +139,16 @@ impl Message {
         self.slots.iter().try_for_each(|slot| slot.write(request, &mut sink))
     }
 
+    /// Everything, in one piece.
+    pub(super) fn whole<'r>(&self, request: &SignedRequest<'r>) -> Result<Cow<'r, [u8]>, Rejection> {
+        if let [Slot { piece: Piece::Body, .. }] = &self.slots[..] {
+            return Ok(Cow::Borrowed(request.body));
+        }
+        let mut whole = Vec::with_capacity(request.body.len() + 256);
+        self.write(request, |part| whole.extend_from_slice(part))?;
+        Ok(Cow::Owned(whole))
+    }
+
     /// Whether [`write_end`](Self::write_end) has anything to do.
     pub(super) fn has_end(&self) -> bool {
         self.json_follows_url || self.before_body.is_none_or(|body| body + 1 < self.slots.len())
@@ -216,7 +226,9 @@ impl Slot {
             }
             Piece::BodySha256Raw => sink(&Sha256::digest(request.body)),
             Piece::BodyCrc32 => field(&crc32fast::hash(request.body).to_string())?,
-            Piece::SortedForm { between, after } => super::form::write_sorted(request.body, between, after, sink)?,
+            Piece::SortedForm { between, after } => {
+                super::form::write_sorted(request.head.headers, request.body, between, after, sink)?
+            }
             Piece::Secret => sink(request.secret),
             Piece::Parameter(name) => field(
                 request

@@ -57,6 +57,7 @@ mod jws;
 mod layout;
 mod mac;
 mod message;
+mod multipart;
 mod place;
 mod plan;
 mod profile;
@@ -202,10 +203,14 @@ impl Scheme<'_> {
     /// use tower_webhook::{provider, scheme::Source};
     ///
     /// assert!(provider::STRIPE.signs(Source::Json("/type")));
+    /// assert!(provider::STANDARD_WEBHOOKS.signs(Source::Header("webhook-id")));
     /// assert!(!provider::GITHUB.signs(Source::Header("x-github-event")));
     /// ```
     pub fn signs(&self, source: Source<'_>) -> bool {
+        let is_part = |part, at: Option<Source<'_>>| at == Some(source) && plan::is_signed(self, part, source);
         plan::is_signed(self, Part::Text(""), source)
+            || is_part(Part::Id, self.id)
+            || is_part(Part::Timestamp, self.timestamp.map(|time| time.source))
     }
 
     /// A verifier of this scheme with these keys.
@@ -343,7 +348,7 @@ pub enum Keys<'a> {
         url: Source<'a>,
         /// Hosts that it may lead to.
         hosts: &'a [Host<'a>],
-        /// The name that the certificate must be for; empty if any will do.
+        /// The name that the certificate must be for, or how it must end if it starts with a dot; empty if any will do.
         name: &'a str,
     },
     /// Certificates in the header of a JSON Web Signature (`x5c`). The configured key is the root that they must lead to.

@@ -112,7 +112,12 @@ impl Place {
             Source::Field(name)
                 if !matches!(
                     scheme.signature.grammar,
-                    Grammar::Bare | Grammar::Prefixed(_) | Grammar::MaybePrefixed(_) | Grammar::Versions { .. }
+                    Grammar::Bare
+                        | Grammar::Prefixed(_)
+                        | Grammar::MaybePrefixed(_)
+                        | Grammar::Versions { .. }
+                        | Grammar::List { .. }
+                        | Grammar::Pairs { .. }
                 ) =>
             {
                 Self::Field(name.into())
@@ -129,7 +134,10 @@ impl Place {
             Source::Claim(_) if scheme.jws.is_none() => {
                 return Err(ConfigError::scheme(scheme.name, "only a JSON Web Signature makes claims"));
             }
-            Source::Claim(pointer) => Self::Claim(pointer.into()),
+            Source::Claim(pointer) => {
+                Pointer::new(pointer)?;
+                Self::Claim(pointer.into())
+            }
             Source::JsonEach(list, item) => Self::JsonEach(Pointer::new(list)?, Pointer::new(item)?),
             Source::Body => Self::Body,
         })

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
-    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, Retries, Scheme, Source, Timestamp, TimestampFormat,
-    Tolerance, Verifier,
+    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, Retries, Scheme, Signature, Source, Timestamp,
+    TimestampFormat, Tolerance, Verifier,
     headers::Family,
     json::Pointer,
     message::Message,
@@ -144,13 +144,30 @@ pub(super) enum OwnedKeys {
 pub(super) enum OwnedGrammar {
     Bare,
     Prefixed(Box<str>),
-    Fields { separator: char, names: Vec<Box<str>> },
+    /// A prefix in the `Authorization` header, in any case.
+    AuthScheme(Box<str>),
+    Fields {
+        separator: char,
+        names: Vec<Box<str>>,
+    },
     MaybePrefixed(Box<str>),
-    Versions { prefix: Box<str> },
-    Pairs { separator: char, between: char, parameter: Box<str> },
-    TimeFirst { separator: char },
-    List { separator: char },
-    Base64Json { member: Pointer },
+    Versions {
+        prefix: Box<str>,
+    },
+    Pairs {
+        separator: char,
+        between: char,
+        parameter: Box<str>,
+    },
+    TimeFirst {
+        separator: char,
+    },
+    List {
+        separator: char,
+    },
+    Base64Json {
+        member: Pointer,
+    },
 }
 
 /// The public URL of an endpoint, for schemes that sign it.
@@ -201,7 +218,7 @@ impl Plan {
             secret_format: scheme.secret_format,
             encoding: scheme.encoding,
             other_signatures: scheme.signature.others.iter().map(|other| place(*other)).collect::<Result<_, _>>()?,
-            grammar: OwnedGrammar::new(scheme.signature.grammar)?,
+            grammar: OwnedGrammar::new(scheme.signature)?,
             message: Message::checked(scheme.message, scheme)?,
             tolerance: scheme.tolerance,
             id_is_part: signs(Part::Id),
@@ -253,7 +270,8 @@ impl Plan {
 
     /// Whether the message is hashed as the body arrives.
     pub(super) fn is_streamed(&self) -> bool {
-        self.message_in_head && self.message.is_streamed() && !self.algorithm.is_plain_hash()
+        let is_streaming = !self.algorithm.is_plain_hash() && self.algorithm != Algorithm::Ed25519;
+        is_streaming && self.message_in_head && self.message.is_streamed()
     }
 
     /// Whether what is at `place` can be read before the body.
@@ -285,6 +303,17 @@ impl Plan {
         #[cfg(feature = "jwt")]
         let parameters = parameters.chain(self.jws.iter().flat_map(|jws| jws.claims.parameters()));
         parameters
+    }
+
+    /// The feature without which no public key can verify a token of this scheme.
+    pub(super) fn missing_token_feature(&self) -> Option<&'static str> {
+        #[cfg(feature = "jwt")]
+        if let Some(jws) = &self.jws {
+            let mut missing = jws.algorithms.iter().filter_map(|it| it.asymmetric()).map(|it| it.missing_feature());
+            let first = missing.next()?;
+            return missing.fold(first, |missing, other| missing.and(other));
+        }
+        None
     }
 
     pub(super) fn signs_url(&self) -> bool {
@@ -323,8 +352,10 @@ fn check(scheme: &Scheme<'_>) -> Result<(), String> {
         return refuse("a tolerance of more than a year judges nothing");
     }
     check_message(scheme)?;
-    if let Grammar::Prefixed("") | Grammar::Versions { prefix: "" } | Grammar::Fields { name: "", .. } =
-        scheme.signature.grammar
+    if let Grammar::Prefixed("")
+    | Grammar::Versions { prefix: "" }
+    | Grammar::Fields { name: "", .. }
+    | Grammar::AnyField { names: [] | [""], .. } = scheme.signature.grammar
     {
         return refuse("an empty prefix or field name marks no signature");
     }
@@ -355,7 +386,9 @@ fn check_message(scheme: &Scheme<'_>) -> Result<(), String> {
     let covers_body = scheme.message.iter().any(|part| match part {
         Part::Body | Part::BodySha256 | Part::BodySha256Raw | Part::BodyCrc32 => true,
         Part::SortedForm { .. } | Part::Json(_) | Part::Form(_) | Part::FormJson(..) => true,
-        Part::Canonical(canonical) => !canonical.covers.is_empty(),
+        Part::Canonical(canonical) => canonical.covers.iter().any(|source| {
+            !matches!(source, Source::Header(_) | Source::Field(_) | Source::Query(_) | Source::Claim(_))
+        }),
         _ => false,
     });
     let why = match (scheme.algorithm, scheme.jws, scheme.message) {
@@ -363,6 +396,16 @@ fn check_message(scheme: &Scheme<'_>) -> Result<(), String> {
         (Algorithm::Jws, Some(jws), _) if jws.algorithms.is_empty() => "no algorithm is allowed",
         (Algorithm::Jws, Some(jws), []) if jws.detached => "a detached payload needs a message",
         (Algorithm::Jws, Some(jws), [_, ..]) if !jws.detached => "an attached payload holds claims, and no message",
+        (Algorithm::Jws, Some(jws), message)
+            if !jws.covers(message, Part::Text(""), Source::Body)
+                && !matches!(
+                    scheme.signature.place,
+                    Source::Body | Source::Json(_) | Source::JsonAny(_) | Source::Form(_) | Source::FormJson(..)
+                )
+                && !scheme.unsigned_body =>
+        {
+            "nothing of the body is signed"
+        }
         (Algorithm::Jws, ..) => return Ok(()),
         (_, Some(_), _) => "only a JSON Web Signature has `jws`",
         (algorithm, None, [_, ..]) if algorithm.is_token() => "a token signs nothing: its message must be empty",
@@ -430,9 +473,13 @@ impl From<Host<'_>> for HostRule {
 }
 
 impl OwnedGrammar {
-    fn new(grammar: Grammar<'_>) -> Result<Self, ConfigError> {
-        Ok(match grammar {
+    fn new(signature: Signature<'_>) -> Result<Self, ConfigError> {
+        Ok(match signature.grammar {
             Grammar::Bare => Self::Bare,
+            // RFC 9110 section 11.1: `Bearer` and `bearer` are the same.
+            Grammar::Prefixed(prefix) if matches!(signature.place, Source::Header(name) if name.eq_ignore_ascii_case("authorization")) => {
+                Self::AuthScheme(prefix.into())
+            }
             Grammar::Prefixed(prefix) => Self::Prefixed(prefix.into()),
             Grammar::Fields { separator, name } => Self::Fields { separator, names: vec![name.into()] },
             Grammar::AnyField { separator, names } => {

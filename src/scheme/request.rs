@@ -169,13 +169,7 @@ impl<'r> SignedRequest<'r> {
     /// As [`form_value`](Self::form_value).
     pub fn form_json(&self, field: &str, pointer: &str) -> Result<Option<Cow<'r, str>>, Rejection> {
         let Ok(pointer) = Pointer::new(pointer) else { return Ok(None) };
-        Ok(match self.form_value(field)? {
-            None => None,
-            Some(Cow::Borrowed(json)) => json::find_only(json.as_bytes(), &pointer),
-            Some(Cow::Owned(json)) => {
-                json::find_only(json.as_bytes(), &pointer).map(|value| Cow::Owned(value.into_owned()))
-            }
-        })
+        self.only_value(&Place::FormJson(field.into(), [pointer].into()))
     }
 
     /// All fields of a form body (`application/x-www-form-urlencoded`), decoded, as they came.
@@ -184,7 +178,7 @@ impl<'r> SignedRequest<'r> {
     ///
     /// If there are too many, or some are not UTF-8.
     pub fn form(&self) -> Result<FormFields<'r>, Rejection> {
-        form::all(self.body)
+        form::all(self.head.headers, self.body)
     }
 
     /// What was configured under this name.
@@ -245,6 +239,17 @@ impl<'r> SignedRequest<'r> {
     pub(super) fn only_value(&self, place: &Place) -> Result<Option<Cow<'r, str>>, Rejection> {
         match place {
             Place::Json(pointers) => Ok(pointers.iter().find_map(|pointer| json::find_only(self.body, pointer))),
+            Place::FormJson(name, pointers) => {
+                let only = |json: &'r [u8]| pointers.iter().find_map(|pointer| json::find_only(json, pointer));
+                Ok(match self.form_value(name)? {
+                    None => None,
+                    Some(Cow::Borrowed(json)) => only(json.as_bytes()),
+                    Some(Cow::Owned(json)) => {
+                        let found = pointers.iter().find_map(|pointer| json::find_only(json.as_bytes(), pointer));
+                        found.map(|value| Cow::Owned(value.into_owned()))
+                    }
+                })
+            }
             place => self.value(place),
         }
     }

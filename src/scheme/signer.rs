@@ -213,7 +213,7 @@ impl Plan {
         let first = signatures.first().map_or("", String::as_str);
         match &self.grammar {
             OwnedGrammar::Bare | OwnedGrammar::MaybePrefixed(_) => first.to_owned(),
-            OwnedGrammar::Prefixed(prefix) => format!("{prefix}{first}"),
+            OwnedGrammar::Prefixed(prefix) | OwnedGrammar::AuthScheme(prefix) => format!("{prefix}{first}"),
             OwnedGrammar::Fields { separator, names } => {
                 let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
                 let name = names.first().map_or("", |name| &**name);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Uri};
 
 use super::{
-    Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
+    Algorithm, Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
     mac::Keyed,
     plan::{MAX_TOLERANCE, OwnedKeys, Plan, PublicUrl},
     request::Parameters,
@@ -160,7 +160,17 @@ impl Keys {
         };
         #[cfg(feature = "_public-key")]
         if let Some(source) = ring.source() {
+            let is_verified_by_public_key = plan.algorithm.asymmetric().is_some() || plan.algorithm == Algorithm::Jws;
+            let missing = match plan.keys {
+                OwnedKeys::JwkSet { .. } if !cfg!(feature = "jwt") => Some("jwt"),
+                OwnedKeys::Certificate { .. } if !cfg!(feature = "x509") => Some("x509"),
+                _ => plan.missing_token_feature(),
+            };
+            if let Some(feature) = missing {
+                return Err(ConfigError::MissingFeature { what: format!("keys of scheme `{}`", plan.name), feature });
+            }
             return match plan.keys {
+                _ if !is_verified_by_public_key => Err(wrong("its keys configured: they are secrets")),
                 OwnedKeys::Configured | OwnedKeys::X5c { .. } => {
                     Err(wrong("its keys configured: no request says where they are"))
                 }

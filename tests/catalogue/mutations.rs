@@ -116,7 +116,9 @@ fn signatures(scheme: &Scheme<'static>, vector: &Vector, genuine: &Request, all:
         Grammar::Prefixed(prefix) => {
             let doubled = format!("{prefix}{prefix}");
             for other in ["", "sha1=", "sha512=", "md5=", "none=", &prefix.to_uppercase(), &doubled] {
-                if other != prefix {
+                // The name of an authentication scheme may be written in any case (RFC 9110 section 11.1).
+                let is_scheme = matches!(&spot, Spot::Header(name) if name == "authorization");
+                if other != prefix && !(is_scheme && other.eq_ignore_ascii_case(prefix)) {
                     push(format!("prefix `{other}`"), &text.replacen(prefix, other, 1), UNAUTHENTICATED);
                 }
             }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock::UnixTime,
-    key::{FoundKey, KeyError, KeyForm},
+    key::{FoundKey, HostRule, KeyError, KeyForm},
 };
 
 /// A set is asked for an id that it does not hold this often at most: ids that strangers invent cost no fetches.
@@ -21,7 +21,8 @@ const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 const REMEMBER_REFUSALS: Duration = Duration::from_secs(60);
 const REMEMBER_FAILURES: Duration = Duration::from_secs(30);
 
-/// First fetches of URLs that requests choose: so many at a time, and so many a minute. Others than these are never kept waiting by them.
+/// First fetches of URLs that requests choose, for each provider: so many at a time, and so many a minute. Others than these are never kept waiting by
+/// them.
 const MAX_FLIGHTS: usize = 16;
 const FETCHES_PER_MINUTE: u32 = 120;
 
@@ -29,8 +30,19 @@ const FETCHES_PER_MINUTE: u32 = 120;
 pub(super) struct Cache {
     named: Entries,
     chosen: Entries,
-    minute: (Duration, u32),
+    /// How many first fetches each provider's requests have caused in the minute that began then.
+    minutes: Vec<(Group, Duration, u32)>,
 }
+
+/// Places that requests to one provider choose from.
+#[derive(Clone, PartialEq, Eq)]
+enum Group {
+    Host(Box<str>),
+    Hosts(Arc<[HostRule]>),
+}
+
+/// Providers are as many as are configured; what is beyond this is counted together.
+const MAX_GROUPS: usize = 256;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -81,6 +93,8 @@ struct Entry {
     failed: Option<(KeyError, Duration)>,
     flight: Option<Landing>,
     asked_at: Duration,
+    /// The id that the last fetch was for.
+    asked_for: Option<Box<str>>,
     used: u64,
 }
 
@@ -94,7 +108,7 @@ struct Held {
 impl Cache {
     pub(super) fn new(max: usize) -> Self {
         let half = (max / 2).max(1);
-        Self { named: Entries::new(half), chosen: Entries::new(half), minute: (Duration::ZERO, 0) }
+        Self { named: Entries::new(half), chosen: Entries::new(half), minutes: Vec::new() }
     }
 
     #[cfg(feature = "x509")]
@@ -113,25 +127,29 @@ impl Cache {
             }
         }
         let unseen = half.entries.get(place).is_none_or(|entry| entry.held.is_none());
+        let group = Group::of(place);
+        let mut counted = None;
         if unseen && is_chosen(place) {
-            let first_flights = half.entries.values().filter(|entry| entry.flight.is_some() && entry.held.is_none());
-            if at.saturating_sub(self.minute.0) >= Duration::from_secs(60) {
-                self.minute = (at, 0);
-            }
-            if first_flights.count() >= MAX_FLIGHTS || self.minute.1 >= FETCHES_PER_MINUTE {
+            let first_flights = half
+                .entries
+                .iter()
+                .filter(|(other, entry)| entry.flight.is_some() && entry.held.is_none() && Group::of(other) == group);
+            let minute = minute(&mut self.minutes, group.clone(), at);
+            if first_flights.count() >= MAX_FLIGHTS || *minute >= FETCHES_PER_MINUTE {
                 return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
             }
+            counted = Some(minute);
         }
         if !half.entries.contains_key(place) && !half.make_room() {
             return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
         }
-        if unseen && is_chosen(place) {
-            self.minute.1 += 1;
+        if let Some(minute) = counted {
+            *minute += 1;
         }
         let queries = half.queries;
         let entry = half.entries.entry(place.clone()).or_default();
         entry.used = queries;
-        let (takeoff, landing) = entry.take_off(at);
+        let (takeoff, landing) = entry.take_off(id, at);
         Step::Fetch(takeoff, landing)
     }
 
@@ -174,6 +192,35 @@ impl Cache {
             failure: entry.failed.as_ref().map(|(failure, _)| failure.clone()),
         }
     }
+}
+
+impl Group {
+    fn of(place: &Place) -> Self {
+        match &place.form {
+            KeyForm::Certificate { hosts, .. } => Self::Hosts(Arc::clone(hosts)),
+            KeyForm::JwkSet | KeyForm::Pem => {
+                // The scheme's own URL, up to its path.
+                let end = place.url.splitn(4, '/').take(3).map(|part| part.len() + 1).sum::<usize>();
+                Self::Host(place.url.get(..end.saturating_sub(1)).unwrap_or(&place.url).into())
+            }
+        }
+    }
+}
+
+/// The count of the group's current minute.
+fn minute(minutes: &mut Vec<(Group, Duration, u32)>, group: Group, at: Duration) -> &mut u32 {
+    let known = minutes.iter().position(|(known, ..)| *known == group);
+    let index = known.unwrap_or_else(|| {
+        if minutes.len() < MAX_GROUPS {
+            minutes.push((group, at, 0));
+        }
+        minutes.len() - 1
+    });
+    let (_, began, count) = &mut minutes[index];
+    if at.saturating_sub(*began) >= Duration::from_secs(60) {
+        (*began, *count) = (at, 0);
+    }
+    count
 }
 
 /// Whether a stranger can make any number of such places.
@@ -230,14 +277,19 @@ impl Entry {
             && held.is_some_and(|held| at >= held.renew_at)
             && self.flight.is_none()
             && !failing;
-        let answer = settle(answer, self.failed.as_ref().map(|(failure, _)| failure));
-        Some(if renew { Step::Renew(answer, self.take_off(at).0) } else { Step::Answer(answer) })
+        let mut answer = settle(answer, self.failed.as_ref().map(|(failure, _)| failure));
+        // Nobody has looked for this one since: the provider may have begun to use it just now, and must not be turned away for good.
+        if matches!(answer, Err(KeyError::Unknown)) && self.asked_for.as_deref() != id {
+            answer = Err(KeyError::Unavailable { why: "the key may be new, and was not looked for yet" });
+        }
+        Some(if renew { Step::Renew(answer, self.take_off(id, at).0) } else { Step::Answer(answer) })
     }
 
-    fn take_off(&mut self, at: Duration) -> (Takeoff, Landing) {
+    fn take_off(&mut self, id: Option<&str>, at: Duration) -> (Takeoff, Landing) {
         let (takeoff, landing) = watch::channel(None);
         self.flight = Some(landing.clone());
         self.asked_at = at;
+        self.asked_for = id.map(Into::into);
         (takeoff, landing)
     }
 

@@ -34,7 +34,7 @@ use crate::clock::{Clock, SharedClock, UnixTime};
 /// Any number of requests that need the same keys cause one fetch. Keys are kept for as long as `Cache-Control` says, between one minute and
 /// one day; an hour if it says nothing. They are renewed a little earlier, without letting anyone wait, and if they cannot be, the old ones go
 /// on being used for up to a day. Failures are remembered for half a minute, refusals for one. An id that a key set does not hold makes the set be
-/// fetched again at most once a minute. So a stranger who invents ids and URLs causes few fetches, and pushes out no key that is in use.
+/// fetched again at most once a minute, and until then requests that name it are asked to come again. So a stranger who invents ids and URLs causes few fetches, and pushes out no key that is in use.
 ///
 /// How to fetch is for a Tower service to say. With the feature `fetch`, [`RemoteKeys::https`] does by itself:
 ///

@@ -61,7 +61,10 @@ fn is_canonical(names: &[&str]) -> bool {
 /// Values end where the next name begins, and the list of names is where its name is.
 fn could_hold_another_header(value: &str, names: &[&str]) -> bool {
     value.contains(SIGNED_HEADERS) && value.contains(':')
-        || value.split(';').skip(1).any(|rest| rest.split_once(':').is_some_and(|(name, _)| names.contains(&name)))
+        || value
+            .split(';')
+            .skip(1)
+            .any(|rest| rest.split_once(':').is_some_and(|(name, _)| names.binary_search(&name).is_ok()))
 }
 
 /// The path as `encodeURI` leaves it. The query is escaped by `querystring.escape`, and then once more with the path.

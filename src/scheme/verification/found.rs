@@ -91,7 +91,7 @@ impl Verification {
 
     pub(super) fn prove_by_public_key(
         &self,
-        message: &Digested,
+        message: &Digested<'_>,
         candidates: &Candidates,
         request: &SignedRequest<'_>,
     ) -> Result<Proof, Rejection> {
@@ -125,7 +125,7 @@ impl Verification {
 const NOT_FOUND_YET: Rejection =
     Rejection::Misconfigured { why: "the scheme's keys must be fetched, which only a layer can do" };
 
-impl Digested {
+impl Digested<'_> {
     /// Names the message: its hash, or a hash of that where it is another.
     fn sha256(&self) -> [u8; 32] {
         match self {

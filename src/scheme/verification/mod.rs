@@ -122,7 +122,7 @@ impl Verification {
             }
             (_, signed_at) => signed_at,
         };
-        let id = plan.id(&request, body);
+        let id = plan.id(&request, body)?;
         let identity = if id.is_signed && id.as_str().is_some() {
             Identity::SignedId
         } else if plan.algorithm.is_token() {

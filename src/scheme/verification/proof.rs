@@ -5,18 +5,21 @@ use std::{borrow::Cow, sync::Arc};
 use sha2::{Digest, Sha256};
 
 use super::Verification;
-#[cfg(feature = "_public-key")]
-use crate::key::Digesting;
 use crate::{
     Rejection,
     key::{Tag, first_match},
     scheme::{
         Algorithm, SignedRequest, Verifier,
         candidates::Candidates,
-        mac::{Keyed, plain_hash},
+        mac::{Keyed, PlainHash},
         place::Place,
         verifier::Keys,
     },
+};
+#[cfg(feature = "_public-key")]
+use crate::{
+    key::{Digested, Digesting},
+    scheme::Asymmetric,
 };
 
 /// What the message has been made into so far.
@@ -79,6 +82,12 @@ impl Verification {
                 write(&mut |part| digesting.update(part))?;
                 self.prove_by_public_key(&digesting.finish(), candidates, request)
             }
+            // Ed25519 reads its message twice, so that it is not worth a copy of the body while that arrives.
+            #[cfg(feature = "_public-key")]
+            _ if plan.algorithm == Algorithm::Ed25519 => {
+                let message = Digested::Whole(plan.message.whole(request)?);
+                self.prove_by_public_key(&message, candidates, request)
+            }
             _ => prove_by_hash(&verifier.keys, candidates, request).map(|(key_index, digest)| Proof {
                 key_index,
                 key_id: verifier.key_ids.get(key_index).cloned().flatten(),
@@ -94,8 +103,8 @@ impl State {
             Keys::Macs(keys) => Self::Macs(Macs::new(keys)),
             #[cfg(feature = "_public-key")]
             Keys::Public(_) | Keys::Elsewhere(_) => match verifier.plan().algorithm.asymmetric() {
+                Some(Asymmetric::Ed25519) | None => Self::Late,
                 Some(algorithm) => Self::Digesting(Digesting::new(algorithm)),
-                None => Self::Late,
             },
             _ => Self::Late,
         }
@@ -179,14 +188,19 @@ fn prove_by_hash(
     request: &SignedRequest<'_>,
 ) -> Result<(usize, [u8; 32]), Rejection> {
     let Keys::Secrets(secrets) = keys else { return Err(Rejection::SignatureMismatch) };
+    let message = &request.plan.message;
     let mut tags = Vec::with_capacity(secrets.len());
     for secret in secrets {
-        let mut message = zeroize::Zeroizing::new(Vec::new());
+        let mut hash = PlainHash::new(request.plan.algorithm).ok_or(Rejection::SignatureMismatch)?;
         let request = SignedRequest { secret: secret.expose(), ..request.clone() };
-        request.plan.message.write(&request, |part| message.extend_from_slice(part))?;
-        tags.extend(plain_hash(request.plan.algorithm, &message));
+        message.write(&request, |part| hash.update(part))?;
+        tags.push(hash.finish());
     }
-    judge(&tags, candidates).ok_or(Rejection::SignatureMismatch)
+    let (key_index, _) = judge(&tags, candidates).ok_or(Rejection::SignatureMismatch)?;
+    // Without the secret, so that the same bytes are the same delivery whichever of several signatures was left in.
+    let mut digest = Sha256::new();
+    message.write(request, |part| digest.update(part))?;
+    Ok((key_index, digest.finalize().into()))
 }
 
 /// Which key the request says has signed it.

@@ -114,13 +114,20 @@ impl Verifier {
 
 impl Plan {
     /// The delivery's id, if it has one.
-    pub(super) fn id(&self, request: &SignedRequest<'_>, body: &Bytes) -> Claim {
+    ///
+    /// # Errors
+    ///
+    /// If it is signed and cannot be read in one way: to go on without it would make another delivery of the same request.
+    pub(super) fn id(&self, request: &SignedRequest<'_>, body: &Bytes) -> Result<Claim, Rejection> {
+        if let Some(Signed { what, is_signed: true }) = &self.id {
+            request.value(what)?;
+        }
         let id = self.claim(self.id.as_ref(), request, body);
         // An empty id names nothing: all deliveries that have it would be the same.
         if id.as_str().is_some_and(|text| text.is_empty() || !id.is_signed && !self.is_id(text)) {
-            return Claim::default();
+            return Ok(Claim::default());
         }
-        id
+        Ok(id)
     }
 
     /// What a verified request says of itself.

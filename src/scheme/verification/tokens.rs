@@ -18,6 +18,7 @@ use crate::{
     key::{Material, Secret, Tag, first_match},
     scheme::{
         JwsAlgorithm, SignedRequest,
+        candidates::without_scheme,
         mac::Keyed,
         place::Place,
         plan::{JwsPlan, Plan},
@@ -67,7 +68,7 @@ impl Verification {
             (_, signed_at) => signed_at,
         };
         let request = SignedRequest { claims: Some(&claims), ..request };
-        let id = plan.id(&request, body);
+        let id = plan.id(&request, body)?;
         let identity = if id.is_signed && id.as_str().is_some() {
             Identity::SignedId
         } else if jws.covers_body || !plan.signature_is_in_head() {
@@ -171,10 +172,10 @@ pub(super) fn read<'r>(request: &'r SignedRequest<'_>) -> Result<Cow<'r, str>, R
     use crate::scheme::plan::OwnedGrammar;
     let text = request.signature.as_deref().ok_or(Rejection::MissingSignature)?;
     let text = match &request.plan.grammar {
+        OwnedGrammar::AuthScheme(prefix) => without_scheme(text, prefix).ok_or(Rejection::UnusableSignature)?,
         OwnedGrammar::Prefixed(prefix) => text.strip_prefix(&**prefix).ok_or(Rejection::UnusableSignature)?,
         _ => text,
     };
-    Token::parse(text, request.plan.jws_algorithms())?;
     Ok(Cow::Borrowed(text))
 }
 

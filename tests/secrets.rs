@@ -135,6 +135,12 @@ async fn neither_deliveries_nor_answers_hold_a_secret() {
         for scheme in provider::ALL.iter().map(|scheme| Scheme { secret_format: format, ..*scheme }) {
             let keys = KeyRing::new([Key::new(Secret::parse(&written, format).unwrap()).with_id("2026-11")]).unwrap();
             let Source::Header(signature) = scheme.signature.place else { continue };
+            // The body has one time in it, where Linear has it.
+            let is_elsewhere =
+                |source| !matches!(source, Source::Header(_) | Source::Field(_) | Source::Json("/webhookTimestamp"));
+            if scheme.timestamp.is_some_and(|time| is_elsewhere(time.source)) {
+                continue;
+            }
             // Where secrets are not what signs, none can be shown.
             let verifier = match Verifier::builder(scheme).public_origin(ORIGIN).build(keys.clone()) {
                 Err(ConfigError::WrongKind { .. } | ConfigError::MissingParameter { .. }) => continue,
@@ -172,7 +178,7 @@ async fn neither_deliveries_nor_answers_hold_a_secret() {
             }
         }
     }
-    assert!(signed.len() >= 22, "{signed:?}");
+    assert!(signed.len() >= 150, "{signed:?}");
 }
 
 #[tokio::test]

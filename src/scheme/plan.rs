@@ -118,6 +118,7 @@ pub(super) struct Plan {
     /// Everything that is needed before the body is read.
     signature_in_head: bool,
     message_in_head: bool,
+    is_done_with_head: bool,
     has_alternate: bool,
 }
 
@@ -211,7 +212,7 @@ impl Plan {
             Part::Canonical(canonical) => canonical.covers.iter().any(is_chosen),
             _ => false,
         });
-        Ok(Self {
+        let mut plan = Self {
             signs_fields,
             name: scheme.name.into(),
             algorithm: scheme.algorithm,
@@ -237,10 +238,16 @@ impl Plan {
             retries: scheme.profile.retries,
             signature_in_head,
             message_in_head,
+            is_done_with_head: false,
             has_alternate: scheme.alternate.is_some(),
             signature,
             timestamp,
-        })
+        };
+        let places = [&plan.id, &plan.event].into_iter().flatten().map(|signed| &signed.what);
+        let has_field = places.chain(&plan.key_id).any(|place| matches!(place, Place::Field(_)));
+        let has_late_time = plan.timestamp.as_ref().is_some_and(|(place, _)| !plan.is_in_head(place));
+        plan.is_done_with_head = plan.is_streamed() && !plan.message.has_end() && !has_field && !has_late_time;
+        Ok(plan)
     }
 
     /// Which family of headers the request uses.
@@ -272,6 +279,11 @@ impl Plan {
     pub(super) fn is_streamed(&self) -> bool {
         let is_streaming = !self.algorithm.is_plain_hash() && self.algorithm != Algorithm::Ed25519;
         is_streaming && self.message_in_head && self.message.is_streamed()
+    }
+
+    /// Whether nothing in the head is needed again once the body has come.
+    pub(super) fn is_done_with_head(&self) -> bool {
+        self.is_done_with_head
     }
 
     /// Whether what is at `place` can be read before the body.

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use sha2::{Digest, Sha256};
-
 use super::{
     Verification,
     proof::{Proof, is_of_name, key_id},
@@ -15,6 +12,7 @@ use crate::{
     key::{Digested, FoundKey, KeyForm, KeyQuery, KeySource, PublicKey},
     scheme::{Algorithm, Head, SignedRequest, candidates::Candidates, plan::OwnedKeys, verifier::Keys},
 };
+use bytes::Bytes;
 
 impl Verification {
     /// Which keys must be [found](Self::supply) before the request can be judged; `None` if no more are needed.
@@ -126,14 +124,11 @@ const NOT_FOUND_YET: Rejection =
     Rejection::Misconfigured { why: "the scheme's keys must be fetched, which only a layer can do" };
 
 impl Digested<'_> {
-    /// Names the message: its hash, or a hash of that where it is another.
-    fn sha256(&self) -> [u8; 32] {
+    /// The message's hash, if it was made.
+    fn sha256(&self) -> Option<[u8; 32]> {
         match self {
-            Self::Whole(message) => Sha256::digest(message).into(),
-            Self::Digest(digest) => match digest.as_ref().try_into() {
-                Ok(digest) => digest,
-                Err(_) => Sha256::digest(digest).into(),
-            },
+            Self::Whole(_) => None,
+            Self::Digest(digest) => digest.as_ref().try_into().ok(),
         }
     }
 }

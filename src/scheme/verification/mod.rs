@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "jwt")]
 pub(super) use self::tokens::check_key as check_token_key;
 use self::{
-    proof::{Proof, State},
+    proof::{Proof, State, digest_of},
     reading::read_candidates,
 };
 use super::{Algorithm, Head, SignedRequest, Verifier, candidates::Candidates, headers::Family};
@@ -105,15 +105,23 @@ impl Verification {
         }
         let verifier = self.verifier.clone();
         let plan = verifier.plan();
-        let mut request = verifier.request(head, self.family, body)?;
         #[cfg(feature = "jwt")]
         if plan.algorithm == Algorithm::Jws {
-            return self.judge_token(request, body);
+            return self.judge_token(verifier.request(head, self.family, body)?, body);
         }
+        let family = self.family;
+        let read_again = || {
+            let mut request = verifier.request(head, family, body)?;
+            verifier.read_facts(&mut request, |_| true)?;
+            Ok::<_, Rejection>(request)
+        };
+        let request = match plan.is_done_with_head() {
+            true => verifier.bare_request(head, family, body),
+            false => read_again()?,
+        };
         if self.candidates.is_none() {
             self.candidates = Some(read_candidates(&request)?);
         }
-        verifier.read_facts(&mut request, |_| true)?;
         let proof = self.prove(&request)?;
         let signed_at = match (&plan.timestamp, self.signed_at) {
             (Some((_, format)), None) => {
@@ -128,7 +136,10 @@ impl Verification {
         } else if plan.algorithm.is_token() {
             vouched_for(&id, body)
         } else {
-            Identity::Digest(proof.digest)
+            Identity::Digest(match proof.digest {
+                Some(digest) => digest,
+                None => digest_of(&read_again()?)?,
+            })
         };
         Ok(self.delivery(proof, signed_at, id, identity, &request, body))
     }

@@ -44,8 +44,8 @@ pub(super) enum Macs {
 pub(super) struct Proof {
     pub(super) key_index: usize,
     pub(super) key_id: Option<Arc<str>>,
-    /// A digest of what was signed.
-    pub(super) digest: [u8; 32],
+    /// A digest of what was signed, if one fell off; mostly none is needed.
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl Verification {
@@ -67,14 +67,10 @@ impl Verification {
                     None => macs.judge(candidates),
                     Some(_) => macs.judge_named(candidates, &verifier.key_ids, key_id(request)?.as_deref())?,
                 };
-                let (key_index, mut digest) = judged.ok_or(Rejection::SignatureMismatch)?;
-                if plan.may_carry_several() {
-                    // Which key matches depends on which signatures an attacker left in, and with it the tag.
-                    let mut message = Sha256::new();
-                    plan.message.write(request, |part| message.update(part))?;
-                    digest = message.finalize().into();
-                }
-                // Otherwise the tag that we computed is a keyed digest of the signed bytes already.
+                let (key_index, tag) = judged.ok_or(Rejection::SignatureMismatch)?;
+                // The tag that we computed is a keyed digest of the signed bytes. But where several signatures may be left out, which key
+                // matches is for an attacker to choose, and with it the tag.
+                let digest = (!plan.may_carry_several()).then_some(tag);
                 Ok(Proof { key_index, key_id: verifier.key_ids.get(key_index).cloned().flatten(), digest })
             }
             #[cfg(feature = "_public-key")]
@@ -88,13 +84,21 @@ impl Verification {
                 let message = Digested::Whole(plan.message.whole(request)?);
                 self.prove_by_public_key(&message, candidates, request)
             }
-            _ => prove_by_hash(&verifier.keys, candidates, request).map(|(key_index, digest)| Proof {
+            _ => prove_by_hash(&verifier.keys, candidates, request).map(|key_index| Proof {
                 key_index,
                 key_id: verifier.key_ids.get(key_index).cloned().flatten(),
-                digest,
+                digest: None,
             }),
         }
     }
+}
+
+/// Names what was signed; without the secret, where that is part of it, so that the same bytes are the same delivery whichever of several
+/// signatures was left in.
+pub(super) fn digest_of(request: &SignedRequest<'_>) -> Result<[u8; 32], Rejection> {
+    let mut digest = Sha256::new();
+    request.plan.message.write(request, |part| digest.update(part))?;
+    Ok(digest.finalize().into())
 }
 
 impl State {
@@ -182,11 +186,7 @@ fn judge(tags: &[Tag], candidates: &Candidates) -> Option<(usize, [u8; 32])> {
 }
 
 /// The message is written anew for each secret, which is in it.
-fn prove_by_hash(
-    keys: &Keys,
-    candidates: &Candidates,
-    request: &SignedRequest<'_>,
-) -> Result<(usize, [u8; 32]), Rejection> {
+fn prove_by_hash(keys: &Keys, candidates: &Candidates, request: &SignedRequest<'_>) -> Result<usize, Rejection> {
     let Keys::Secrets(secrets) = keys else { return Err(Rejection::SignatureMismatch) };
     let message = &request.plan.message;
     let mut tags = Vec::with_capacity(secrets.len());
@@ -196,11 +196,7 @@ fn prove_by_hash(
         message.write(&request, |part| hash.update(part))?;
         tags.push(hash.finish());
     }
-    let (key_index, _) = judge(&tags, candidates).ok_or(Rejection::SignatureMismatch)?;
-    // Without the secret, so that the same bytes are the same delivery whichever of several signatures was left in.
-    let mut digest = Sha256::new();
-    message.write(request, |part| digest.update(part))?;
-    Ok((key_index, digest.finalize().into()))
+    judge(&tags, candidates).map(|(key_index, _)| key_index).ok_or(Rejection::SignatureMismatch)
 }
 
 /// Which key the request says has signed it.

@@ -51,11 +51,19 @@ impl Verifier {
         family: Family,
         body: &'r [u8],
     ) -> Result<SignedRequest<'r>, Rejection> {
+        let mut request = self.bare_request(head, family, body);
+        if self.plan().signature_is_in_head() || !body.is_empty() {
+            request.signature = request.signature_at(&self.plan().signature)?;
+        }
+        Ok(request)
+    }
+
+    /// The request, of which nothing was looked at yet.
+    pub(super) fn bare_request<'r>(&'r self, head: Head<'r>, family: Family, body: &'r [u8]) -> SignedRequest<'r> {
         let inner = self.inner();
-        let plan = self.plan();
-        let mut request = SignedRequest {
+        SignedRequest {
             head,
-            plan,
+            plan: self.plan(),
             family,
             body,
             url: inner.url.as_ref(),
@@ -66,11 +74,7 @@ impl Verifier {
             id: None,
             #[cfg(feature = "jwt")]
             claims: None,
-        };
-        if plan.signature_is_in_head() || !body.is_empty() {
-            request.signature = request.signature_at(&plan.signature)?;
         }
-        Ok(request)
     }
 
     /// Time and id, as far as they are where they can be read.
@@ -119,7 +123,9 @@ impl Plan {
     ///
     /// If it is signed and cannot be read in one way: to go on without it would make another delivery of the same request.
     pub(super) fn id(&self, request: &SignedRequest<'_>, body: &Bytes) -> Result<Claim, Rejection> {
-        if let Some(Signed { what, is_signed: true }) = &self.id {
+        if let Some(Signed { what, is_signed: true }) = &self.id
+            && !matches!(what, Place::Json(_))
+        {
             request.value(what)?;
         }
         let id = self.claim(self.id.as_ref(), request, body);

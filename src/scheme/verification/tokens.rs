@@ -30,6 +30,8 @@ use crate::{
 /// A token whose signature is good, and which is in its time.
 pub(super) struct Vouched {
     proof: Proof,
+    /// Of header and payload.
+    digest: [u8; 32],
     claims: Value,
     /// If a claim says it.
     signed_at: Option<SignedAt>,
@@ -51,7 +53,7 @@ impl Verification {
         let plan = request.plan;
         let jws = plan.jws.as_ref().ok_or(Rejection::UnusableSignature)?;
         self.verifier.read_facts(&mut request, |_| true)?;
-        let Vouched { proof, claims, signed_at } = match std::mem::replace(&mut self.state, State::Late) {
+        let Vouched { proof, digest, claims, signed_at } = match std::mem::replace(&mut self.state, State::Late) {
             State::Vouched(vouched) => *vouched,
             _ => {
                 let text = read(&request)?;
@@ -73,7 +75,7 @@ impl Verification {
             Identity::SignedId
         } else if jws.covers_body || !plan.signature_is_in_head() {
             // What stands around a token in the body is nobody's word.
-            Identity::Digest(proof.digest)
+            Identity::Digest(digest)
         } else {
             vouched_for(&id, body)
         };
@@ -85,6 +87,7 @@ impl Verification {
         let plan = request.plan;
         let jws = plan.jws.as_ref().ok_or(Rejection::UnusableSignature)?;
         let proof = self.prove_token(token, payload)?;
+        let digest = Sha256::new_with_prefix(token.header).chain_update(payload).finalize().into();
         let claims = if jws.is_detached { Value::Null } else { token.claims()? };
         jws.claims.check_time(&claims, self.now)?;
         let signed_at = match &plan.timestamp {
@@ -98,7 +101,7 @@ impl Verification {
             }
             _ => None,
         };
-        Ok(Vouched { proof, claims, signed_at })
+        Ok(Vouched { proof, digest, claims, signed_at })
     }
 
     fn has_keys(&self) -> bool {
@@ -111,9 +114,8 @@ impl Verification {
 
     /// Whose key signed the token.
     fn prove_token(&self, token: &Token<'_>, payload: &str) -> Result<Proof, Rejection> {
-        let digest = Sha256::new_with_prefix(token.header).chain_update(payload).finalize().into();
         let Keys::Any(keys) = &self.verifier.inner().keys else {
-            return self.prove_token_by_found_key(token, payload, digest);
+            return self.prove_token_by_found_key(token, payload);
         };
         let ids = &self.verifier.inner().key_ids;
         let mut refusal = Rejection::UnknownKey;
@@ -123,7 +125,7 @@ impl Verification {
                 continue;
             }
             match self.verifies(key, token, payload) {
-                Ok(()) => return Ok(Proof { key_index, key_id: key_id.clone(), digest }),
+                Ok(()) => return Ok(Proof { key_index, key_id: key_id.clone(), digest: None }),
                 Err(why) => refusal = why,
             }
         }
@@ -147,14 +149,14 @@ impl Verification {
     }
 
     #[cfg(feature = "_public-key")]
-    fn prove_token_by_found_key(&self, token: &Token<'_>, payload: &str, digest: [u8; 32]) -> Result<Proof, Rejection> {
+    fn prove_token_by_found_key(&self, token: &Token<'_>, payload: &str) -> Result<Proof, Rejection> {
         let mut refusal = Rejection::UnknownKey;
         for (key_index, (key, key_id)) in self.public_keys()?.enumerate() {
             if !is_of_name(key_id, token.key_id.as_deref()) {
                 continue;
             }
             match verifies_by_public_key(key, token, payload) {
-                Ok(()) => return Ok(Proof { key_index, key_id: key_id.cloned(), digest }),
+                Ok(()) => return Ok(Proof { key_index, key_id: key_id.cloned(), digest: None }),
                 Err(why) => refusal = why,
             }
         }
@@ -162,7 +164,7 @@ impl Verification {
     }
 
     #[cfg(not(feature = "_public-key"))]
-    fn prove_token_by_found_key(&self, _: &Token<'_>, _: &str, _: [u8; 32]) -> Result<Proof, Rejection> {
+    fn prove_token_by_found_key(&self, _: &Token<'_>, _: &str) -> Result<Proof, Rejection> {
         Err(Rejection::UnknownKey)
     }
 }

@@ -319,6 +319,22 @@ pub const TALLY: Scheme<'static> = Scheme {
     ..Scheme::HMAC_SHA256_BASE64
 };
 
+/// Formstack Forms: `X-FS-Signature: sha256=…`, HMAC-SHA256 of the body, which is a form unless JSON was chosen.
+///
+/// Signing is off until an HMAC key is set. Who owns the form may have given the header another name. The `UniqueID` of a submission counts as
+/// unsigned: how a form is read is for its unsigned content type to say.
+///
+/// Formstack's documentation no longer shows how the signature is written; this is how a delivery of its own had it, which was captured.
+///
+/// Source: <https://github.com/hookdeck/webhook-skills/blob/main/skills/formstack-webhooks/references/verification.md>
+pub const FORMSTACK: Scheme<'static> = Scheme {
+    name: "formstack",
+    signature: Signature::prefixed("x-fs-signature", "sha256="),
+    id: Some(Source::Form("UniqueID")),
+    profile: Profile::new("Formstack", "https://help.formstack.com/"),
+    ..Scheme::HMAC_SHA256_HEX
+};
+
 /// Cal.com: `X-Cal-Signature-256`, HMAC-SHA256 of the body.
 ///
 /// Without a secret the header holds words instead, and is refused.

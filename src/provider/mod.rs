@@ -41,8 +41,8 @@ use crate::{ConfigError, scheme::Scheme};
 /// All providers, by name.
 pub const ALL: &[Scheme<'static>] = &[
     ACUITY,
-    ADYEN,
     ADYEN_PLATFORM,
+    ADYEN_STANDARD,
     AFTERSHIP,
     AFTERSHIP_RETURNS,
     AFTERSHIP_SHIPPING,
@@ -141,6 +141,7 @@ pub const ALL: &[Scheme<'static>] = &[
     FLAGSMITH,
     FLUTTERWAVE_V3,
     FORGEJO,
+    FORMSTACK,
     FOURTHWALL,
     FOURTHWALL_APPS,
     FRAMEIO,

@@ -21,8 +21,8 @@ use crate::{
 /// The key is the hexadecimal digits that the Customer Area shows. A body of two items is refused, as Adyen sends one.
 ///
 /// Source: <https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures>
-pub const ADYEN: Scheme<'static> = Scheme {
-    name: "adyen",
+pub const ADYEN_STANDARD: Scheme<'static> = Scheme {
+    name: "adyen-standard",
     secret_format: SecretFormat::Hex,
     signature: Signature::at(Source::Json("/notificationItems/0/NotificationRequestItem/additionalData/hmacSignature")),
     event: Some(Source::Json("/notificationItems/0/NotificationRequestItem/eventCode")),
@@ -44,7 +44,7 @@ pub const ADYEN_PLATFORM: Scheme<'static> = Scheme {
     secret_format: SecretFormat::Hex,
     signature: Signature::bare("hmacsignature"),
     event: Some(Source::Json("/type")),
-    profile: ADYEN.profile,
+    profile: ADYEN_STANDARD.profile,
     ..Scheme::HMAC_SHA256_BASE64
 };
 

@@ -61,6 +61,60 @@ fn every_vector_gets_the_verdict_of_its_source() {
     }
 }
 
+/// What the vectors give as reasons, and what the verifier may give. The first that is part of the stated reason counts.
+const REASONS: &[(&str, &[&str])] = &[
+    ("timestamp is not among", &["missing_timestamp"]),
+    ("what was not signed is there", &["missing_signed_value"]),
+    ("malformed timestamp", &["malformed_timestamp"]),
+    ("missing timestamp", &["missing_timestamp"]),
+    ("missing id", &["missing_id"]),
+    ("stale", &["stale"]),
+    ("too old", &["stale"]),
+    ("expired", &["stale"]),
+    ("from the future", &["from_the_future"]),
+    ("missing signature", &["missing_signature"]),
+    ("not signed", &["missing_signature"]),
+    // Where nothing is compared because nothing of the kind can be genuine, official code only says that it does not match.
+    ("signature mismatch", &["signature_mismatch", "unusable_signature", "ambiguous_message"]),
+    ("signed with another", &["signature_mismatch"]),
+    ("another secret", &["signature_mismatch"]),
+    ("not the secret", &["signature_mismatch"]),
+    ("other credentials", &["signature_mismatch"]),
+    ("the body was changed", &["signature_mismatch", "wrong_claim"]),
+    ("unknown key", &["unknown_key", "signature_mismatch"]),
+    ("no signature of a known version", &["unusable_signature"]),
+    ("no usable signature", &["unusable_signature"]),
+    ("malformed signature", &["unusable_signature"]),
+    ("hash of the body", &["wrong_claim"]),
+    ("audience", &["wrong_claim"]),
+    ("issuer", &["wrong_claim"]),
+    ("claim", &["wrong_claim"]),
+    ("wrong algorithm", &["wrong_algorithm"]),
+    ("ambiguous", &["ambiguous_message"]),
+    ("there twice", &["ambiguous_message", "duplicate_field", "missing_signed_value"]),
+    ("another root", &["untrusted_key"]),
+    ("certificate", &["untrusted_key"]),
+];
+
+#[test]
+fn every_refusal_is_for_the_reason_that_its_vector_states() {
+    let (mut wrong, mut judged) = (Vec::new(), 0);
+    for (scheme, vectors) in catalogue() {
+        for vector in vectors.iter().filter(|vector| vector.expect != "valid") {
+            let Err(rejection) = vector.verify(scheme) else { continue };
+            let Some((_, reasons)) = REASONS.iter().find(|(stated, _)| vector.expect.contains(stated)) else {
+                continue;
+            };
+            judged += 1;
+            if !reasons.contains(&rejection.reason()) {
+                wrong.push(format!("{}: {}: {}, not {}", scheme.name, vector.name, rejection, vector.expect));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {judged}: {wrong:#?}", wrong.len());
+    assert!(judged > 800 || catalogue().len() < provider::ALL.len(), "only {judged} state a reason that is known here");
+}
+
 #[test]
 fn every_provider_is_proven_by_somebody_else() {
     let is_among = |list: &[(&str, &str)], name| list.iter().any(|(known, _)| *known == name);

@@ -125,6 +125,31 @@ def calendly():
     )
 
 
+def formstack():
+    form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "User-Agent": "FormstackWebhook/1.0 (Form 6606394)"}
+    captured = vector(
+        "captured delivery",
+        "test1",
+        form | {"X-FS-Signature": "sha256=30dff7f180b6d69eab397a5d51719474df490b730514c253e8b5832d3b51b970"},
+        "FormID=6606394&UniqueID=1500878955&HandshakeKey=test",
+        id="1500878955",
+        origin="published",
+        source="A delivery of Formstack's that github.com/hookdeck/webhook-skills, skills/formstack-webhooks/references/verification.md, captured on 2026-09-25.",
+    )
+    body = '{"FormID":"6606394","UniqueID":"1500878956","Name":"Zoë Łódź ♥"}'
+    secret = "a key of our own"
+    escaped = "FormID=6606394&UniqueID=1500878957&Name=Zo%C3%AB+%C5%81%C3%B3d%C5%BA"
+    write(
+        "formstack",
+        ["https://help.formstack.com/", "https://github.com/hookdeck/webhook-skills/blob/main/skills/formstack-webhooks/references/verification.md"],
+        captured,
+        vector("escapes in a form", secret, form | {"X-FS-Signature": "sha256=" + hex_(secret, escaped)}, escaped, id="1500878957"),
+        vector("JSON with non-ASCII text", secret, JSON | {"X-FS-Signature": "sha256=" + hex_(secret, body)}, body, id=None),
+        changed(captured, "fields in another order", body="UniqueID=1500878955&FormID=6606394&HandshakeKey=test"),
+        changed(captured, "another key", secret="test2"),
+    )
+
+
 def frameio():
     secret = "frameio_secret"
     sign = lambda body: JSON | {"X-Frameio-Request-Timestamp": f"{NOW}", "X-Frameio-Signature": "v0=" + hex_(secret, f"v0:{NOW}:{body}")}
@@ -201,7 +226,7 @@ def tokens():
         vector("secret beyond ASCII", "pässword ♥", JSON, other, event="test-trigger", source=shown),
         changed(first, "another secret", body=text('"prismic-secreT"')),
         changed(first, "no secret configured at Prismic", "no token", body=text("null")),
-        changed(first, "secret there twice", "ambiguous", body=text('"x","secret":"prismic-secret"')),
+        changed(first, "secret there twice", "missing signature, as it is there twice", body=text('"x","secret":"prismic-secret"')),
     )
     passcode = lambda secret, name="Café Łódź ♥": f'{{"event_type":"FILE_UPDATE","file_key":"zH2Vyg4BPFSKnlqw3PZvMl","file_name":"{name}","passcode":"{secret}","timestamp":"2023-11-14T22:13:20Z","webhook_id":"22"}}'
     first = vector("file updated", "figma-passcode", JSON, passcode("figma-passcode", "Sample"), event="FILE_UPDATE", source=shown)
@@ -557,7 +582,7 @@ def basic():
 
 
 for provider in (
-    asana, calcom, calendly, frameio, greenhouse, monday, tokens, storyblok, tally, thinkific, trello, wistia,
+    asana, calcom, calendly, formstack, frameio, greenhouse, monday, tokens, storyblok, tally, thinkific, trello, wistia,
     airtable, ashby, attio, basic, bunny_stream, clickup, close, deel, hibob, livepeer, outreach, uploadcare,
 ):
     provider()

@@ -379,7 +379,7 @@ def klaviyo():
             body[:-1],
             now=now,
             url=url,
-            expect="invalid: ambiguous message",
+            expect="invalid: missing timestamp",
         ),
     ]
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")

@@ -140,7 +140,7 @@ def adyen():
     twice = text(body).replace('"success":"true"', '"success":"true","success":"false"')
     added = text(body).replace('"eventCode"', '"originalReference":null,"originalReference":"X","eventCode"')
     beyond = "the SDK never sees it, as JSON parsers keep one of the two; this crate refuses by its own policy."
-    write("adyen", None, [
+    write("adyen-standard", None, [
         vector("authorisation, with non-ASCII text and colons in the reference", "official-code", made_by, key, JSON, text(body),
                event="AUTHORISATION"),
         vector("refund with an empty reference", "official-code", made_by, key, JSON, text(refunded), event="REFUND"),
@@ -209,7 +209,7 @@ def braintree():
         ("payload that lost its last line break", signature, payload.rstrip("\n"), f"The first without its last byte; accepted by {sdk}, as its own test has it.", "valid"),
         ("payload changed", signature, "badstuff" + payload, f"The first, changed as the SDK's own test does; refused by {sdk}.", "invalid: signature mismatch"),
         ("payload that is no base64", signature, "~* invalid! *~", f"As in the SDK's own test; refused by {sdk}.", "invalid: payload is not base64"),
-        ("only a signature by another key", "other_key|" + signature.split("|")[1], payload, f"As in the SDK's own test; refused by {sdk}.", "invalid: missing signature"),
+        ("only a signature by another key", "other_key|" + signature.split("|")[1], payload, f"As in the SDK's own test; refused by {sdk}.", "invalid: no usable signature"),
     ]
     for _, signed, content, _, expect in cases:
         assert accepts(signed, content) == (expect == "valid")

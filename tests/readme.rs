@@ -163,7 +163,9 @@ fn part(part: &Part<'_>) -> Vec<String> {
         Part::Canonical(canonical) => {
             let covered = canonical.covers.iter().map(|source| match source {
                 Source::Body => "body".to_owned(),
-                Source::Header(name) | Source::Json(name) | Source::Form(name) | Source::Field(name) => {
+                // Of long pointers, the end says what is meant.
+                Source::Json(pointer) => format!("`{}`", pointer.rsplit('/').next().unwrap_or(pointer)),
+                Source::Header(name) | Source::Form(name) | Source::Field(name) => {
                     format!("`{name}`")
                 }
                 Source::Query(name) => format!("`{name}`"),

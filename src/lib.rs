@@ -52,7 +52,7 @@
 //!
 //! * [`provider`]: the catalogue of providers;
 //! * [`scheme`]: how requests are signed, providers of your own, verifying and signing by hand;
-//! * [`key`]: secrets and their rotation;
+//! * [`key`]: secrets, public keys, their rotation, and keys that providers publish;
 //! * [`layer`]: the layers, and checks of your own;
 //! * [`body`]: bodies as proof, and the budget for those that are not verified yet;
 //! * [`store`]: memory of deliveries and rates;
@@ -64,7 +64,13 @@
 //! None is on by default; each only adds.
 //!
 //! * `axum`: [`Delivery`] as an extractor; axum's own record of peer addresses, and of the URI in nested routers.
+//! * `ed25519`, `ecdsa`, `rsa`: signatures by private keys.
+//! * `jwt`: JSON Web Tokens and Signatures, JSON Web Keys and sets of them.
+//! * `x509`: certificates that requests point to or bring along, up to pinned roots.
+//! * `fetch`: a client for [`key::RemoteKeys`], of hyper and rustls.
 //! * `serde`: [`scheme::SchemeBuilder`] and its parts from configuration files.
+//!
+//! A provider whose feature is off is refused when its verifier is built ([`ConfigError::MissingFeature`]).
 //!
 //! # What it does not protect from
 //!

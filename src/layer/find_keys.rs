@@ -28,7 +28,8 @@ pub(super) enum FindKeys {
     /// Only the body tells which key it is.
     AfterBody,
     /// The body is there.
-    WithBody(Buffered, Patient),
+    // Boxed: few schemes come here, and every request carries the room.
+    WithBody(Box<(Buffered, Patient)>),
 }
 
 /// An answer that is not waited for longer than this.
@@ -75,14 +76,15 @@ impl FindKeys {
                         Err(rejection) => return Poll::Ready(Err(rejection)),
                     };
                     match Patient::ask(verification, head, Some(&body)) {
-                        Ok(Some(asked)) => *self = Self::WithBody(body, asked),
+                        Ok(Some(asked)) => *self = Self::WithBody(Box::new((body, asked))),
                         Ok(None) => return Poll::Ready(Ok(body)),
                         Err(rejection) => return Poll::Ready(Err(rejection)),
                     }
                 }
-                Self::WithBody(_, asked) => {
-                    let answer = ready!(asked.poll(cx));
-                    let Self::WithBody(body, _) = std::mem::replace(self, Self::Done) else { continue };
+                Self::WithBody(waiting) => {
+                    let answer = ready!(waiting.1.poll(cx));
+                    let Self::WithBody(waiting) = std::mem::replace(self, Self::Done) else { continue };
+                    let (body, _) = *waiting;
                     return Poll::Ready(match answer {
                         Ok(keys) => verification.supply(keys, head).map(|()| body),
                         Err(error) => Err(error.into()),

@@ -1,7 +1,8 @@
 //! The catalogue: how the providers that people receive webhooks from sign them.
 //!
-//! A provider is a [`Scheme`], and a scheme is data; see the constants below. Each is checked against known-answer vectors
-//! that the provider or its official SDK published or computed.
+//! A provider is a [`Scheme`], and a scheme is data; see the constants below. Each is checked against known-answer vectors that were made outside this crate:
+//! published by the provider, computed or judged by its own code, or computed by the formula that it documents. What the signature covers is
+//! [`Scheme::signs`] and the table in the README; what is known of retries and addresses is the [`profile`](Scheme::profile).
 //!
 //! ```
 //! use tower_webhook::provider;
@@ -10,6 +11,19 @@
 //!
 //! // By name, from configuration:
 //! let slack = provider::find("slack")?.verifier("8f742231b10e8888abcd99yyyzzz85a5")?;
+//! # Ok::<(), tower_webhook::ConfigError>(())
+//! ```
+//!
+//! Some need more than keys: a public URL, or parameters that only you know. Their documentation names them, and a verifier without them is not built.
+//!
+//! ```
+//! # #[cfg(feature = "rsa")] {
+//! use tower_webhook::{provider, scheme::Verifier};
+//!
+//! # let certificate = rcgen::CertificateParams::default()
+//! #     .self_signed(&rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap()).unwrap().pem();
+//! let paypal = Verifier::builder(provider::PAYPAL).parameter("webhook-id", "1JE4291016473214C").build(&certificate)?;
+//! # }
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 //!

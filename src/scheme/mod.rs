@@ -22,6 +22,9 @@
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 //!
+//! Signatures by private keys, tokens and tokens in clear are schemes as well: see [`Algorithm`], [`Jws`] and the bases beside
+//! [`Scheme::HMAC_SHA256_HEX`]. What no data can say is written by code: [`Part::Canonical`].
+//!
 //! The same from a configuration file is a [`SchemeBuilder`]. Either way a scheme is checked before it is
 //! used: one under which two different requests give the same signed bytes is refused.
 //!

@@ -57,6 +57,7 @@
 //! * [`body`]: bodies as proof, and the budget for those that are not verified yet;
 //! * [`store`]: memory of deliveries and rates;
 //! * [`clock`]: time, and its stand-in for tests;
+//! * [`TrustedProxies`]: whose word is taken for the client's address;
 //! * [`Delivery`]: what was proven about a request; [`Rejection`]: why one was turned away.
 //!
 //! # Features
@@ -108,7 +109,12 @@ mod rejection;
 pub mod scheme;
 pub mod store;
 
-pub use self::{client_addr::PeerAddr, delivery::Delivery, error::ConfigError, rejection::Rejection};
+pub use self::{
+    client_addr::{ForwardingHeader, PeerAddr, TrustedProxies},
+    delivery::Delivery,
+    error::ConfigError,
+    rejection::Rejection,
+};
 
 /// The README's examples are tests.
 #[cfg(all(doctest, feature = "axum"))]

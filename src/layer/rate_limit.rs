@@ -12,7 +12,7 @@ use tower_layer::Layer;
 
 use super::{Check, Guard, Refusal, Step};
 use crate::{
-    Rejection,
+    Rejection, TrustedProxies,
     body::VerifiedBody,
     client_addr,
     store::{Quota, RateKey, RateStore, StoreError, Verdict},
@@ -103,16 +103,36 @@ impl<B, K: RateLimitBy<B>> RateLimitBy<B> for Option<K> {
     }
 }
 
-/// Counts together the requests of each client address, from [`PeerAddr`](crate::PeerAddr) or axum's `ConnectInfo`.
+/// Counts together the requests of each client address, from [`PeerAddr`](crate::PeerAddr) or axum's `ConnectInfo`, and from what trusted
+/// proxies say. An IPv6 network of 64 bits counts as one address.
 ///
-/// Without either, requests are answered `500`: a limit that silently does not apply is worse than none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClientAddr(());
+/// Without a peer, requests are answered `500`: a limit that silently does not apply is worse than none.
+///
+/// ```
+/// use tower_webhook::{
+///     ForwardingHeader, TrustedProxies,
+///     layer::{ClientAddr, RateLimitLayer},
+///     store::{MemoryRateStore, Quota},
+/// };
+///
+/// let proxies = TrustedProxies::networks(["10.0.0.0/8"], ForwardingHeader::XForwardedFor)?;
+/// let layer = RateLimitLayer::new(Quota::per_minute(600), ClientAddr::behind(proxies), MemoryRateStore::new());
+/// # Ok::<(), tower_webhook::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ClientAddr {
+    proxies: Option<TrustedProxies>,
+}
 
 impl ClientAddr {
-    /// By the peer of the connection. Behind a proxy that is the proxy, for everyone: do not limit by it there.
+    /// By the peer of the connection. Behind a proxy that is the proxy, for everyone: name it with [`behind`](Self::behind).
     pub const fn new() -> Self {
-        Self(())
+        Self { proxies: None }
+    }
+
+    /// By the client for whom trusted proxies speak; by the peer, where that is none of them.
+    pub const fn behind(proxies: TrustedProxies) -> Self {
+        Self { proxies: Some(proxies) }
     }
 }
 
@@ -121,7 +141,8 @@ impl<B> RateLimitBy<B> for ClientAddr {
         let peer = client_addr::peer(request.extensions()).ok_or(Rejection::Misconfigured {
             why: "no peer address in the request: insert `PeerAddr`, or serve axum with `into_make_service_with_connect_info::<SocketAddr>()`",
         })?;
-        Ok(Some(RateKey::address(peer)))
+        let client = self.proxies.as_ref().map_or(peer, |proxies| proxies.client(peer, request.headers()));
+        Ok(Some(RateKey::address(client)))
     }
 }
 

@@ -208,6 +208,48 @@ fn a_rate_limit_is_its_endpoints_own() {
 }
 
 #[test]
+fn behind_trusted_proxies_a_rate_limit_is_each_clients_own() {
+    let limited = |path: &str, proxies: &str| {
+        endpoint(path, "stripe", &format!("{}\nrate_limit = {{ per_minute = 1 }}\n{proxies}", keys()))
+    };
+    let receiver = Receiver::start(
+        &[
+            limited("/x", "trusted_proxies = ['127.0.0.0/8', '10.0.0.0/8']\nforwarded = 'x-forwarded-for'"),
+            limited("/forwarded", "trusted_proxies = ['127.0.0.1']\nforwarded = 'forwarded'"),
+            limited("/hops", "trusted_proxies = 2\nforwarded = 'x-forwarded-for'"),
+            limited("/others", "trusted_proxies = ['10.0.0.0/8']\nforwarded = 'x-forwarded-for'"),
+            limited("/none", ""),
+        ]
+        .concat(),
+    );
+    let signer = provider::STRIPE.signer(CANARY).unwrap();
+    for (index, (path, name, value, status)) in [
+        ("/x", "x-forwarded-for", "1.1.1.1", 200),
+        ("/x", "x-forwarded-for", "9.9.9.9, 1.1.1.1, 10.0.0.1", 429),
+        ("/x", "x-forwarded-for", "1.1.1.2", 200),
+        ("/x", "forwarded", "for=1.1.1.3", 200),
+        ("/x", "forwarded", "for=1.1.1.4", 429),
+        ("/forwarded", "forwarded", "for=1.1.1.1;proto=https", 200),
+        ("/forwarded", "forwarded", "for=\"[2001:db8::1]:80\"", 200),
+        ("/forwarded", "forwarded", "for=\"[2001:db8::2]:80\"", 429),
+        ("/hops", "x-forwarded-for", "1.1.1.1, 3.3.3.3", 200),
+        ("/hops", "x-forwarded-for", "1.1.1.2, 3.3.3.3", 200),
+        ("/hops", "x-forwarded-for", "9.9.9.9, 1.1.1.2, 3.3.3.3", 429),
+        ("/others", "x-forwarded-for", "1.1.1.1", 200),
+        ("/others", "x-forwarded-for", "1.1.1.2", 429),
+        ("/none", "x-forwarded-for", "1.1.1.1", 200),
+        ("/none", "x-forwarded-for", "1.1.1.2", 429),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut sent = Sent::now(path, &signer, "", &format!(r#"{{"id":"{index}"}}"#));
+        sent.headers.push((name.into(), value.into()));
+        assert_eq!(receiver.send(&sent).status, status, "{path} {name}: {value}");
+    }
+}
+
+#[test]
 fn what_is_no_delivery_is_refused_and_recorded() {
     let receiver = Receiver::start(&endpoint("/stripe", "stripe", &format!("{}\nmax_body = 100", keys())));
     let genuine = Sent::now("/stripe", &provider::STRIPE.signer(CANARY).unwrap(), "a", r#"{"id":"a"}"#);
@@ -288,6 +330,7 @@ fn a_scheme_of_ones_own_is_a_table() {
 fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
     let stripe = |settings: &str| endpoint("/stripe", "stripe", settings);
     let good = |settings: &str| stripe(&format!("{}\n{settings}", keys()));
+    let limited = |settings: &str| good(&format!("rate_limit = {{ per_minute = 1 }}\n{settings}"));
     let of_scheme = |scheme: &str| format!("[[endpoint]]\npath = '/acme'\n{}\nscheme = {{ {scheme} }}", keys());
     for (what, endpoints, words) in [
         ("a secret without quotes", stripe(&format!("keys = [{CANARY}]")), &["line 5", "not TOML"][..]),
@@ -391,6 +434,42 @@ fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
             &["`handler.status`", "expected a whole number"],
         ),
         ("a limit that lets nothing through", good("rate_limit = { per_minute = 0 }"), &["`rate_limit`", "at least 1"]),
+        (
+            "proxies that write nobody knows what",
+            limited("trusted_proxies = ['10.0.0.0/8']"),
+            &["`forwarded`", "missing", "x-forwarded-for"],
+        ),
+        ("a header that nobody writes", limited("forwarded = 'forwarded'"), &["`trusted_proxies`", "missing"]),
+        (
+            "proxies for nothing",
+            good("trusted_proxies = 1\nforwarded = 'forwarded'"),
+            &["`trusted_proxies`", "`rate_limit`"],
+        ),
+        (
+            "a header that is none of the two",
+            limited("trusted_proxies = 1\nforwarded = 'x-real-ip'"),
+            &["`forwarded`", "`x-forwarded-for`"],
+        ),
+        (
+            "a proxy that is no list",
+            limited("trusted_proxies = '10.0.0.0/8'\nforwarded = 'forwarded'"),
+            &["`trusted_proxies`", "in square brackets, or a number"],
+        ),
+        (
+            "no proxies",
+            limited("trusted_proxies = []\nforwarded = 'forwarded'"),
+            &["`trusted_proxies`", "none is named"],
+        ),
+        (
+            "not even one proxy",
+            limited("trusted_proxies = 0\nforwarded = 'forwarded'"),
+            &["`trusted_proxies`", "none is trusted"],
+        ),
+        (
+            "a network with host bits",
+            limited("trusted_proxies = ['10.0.0.5/8']\nforwarded = 'forwarded'"),
+            &["endpoint 1 (/stripe)", "`trusted_proxies`", "`10.0.0.5/8`", "bits are set"],
+        ),
         ("no room for bodies", good("max_body = 0"), &["`max_body`", "leave it out"]),
         ("less than no room", good("max_body = -1"), &["`max_body`", "expected a whole number"]),
         (

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fmt, fs, net::SocketAddr, sync::OnceLock, 
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Table;
 use tower_webhook::{
-    ConfigError,
+    ConfigError, ForwardingHeader, TrustedProxies,
     clock::UnixTime,
     key::RemoteKeys,
     provider,
@@ -29,6 +29,7 @@ pub(crate) struct Endpoint {
     pub(crate) replay: Replay,
     pub(crate) retention: Option<Duration>,
     pub(crate) rate_limit: Option<Quota>,
+    pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) handler: HandlerSettings,
 }
 
@@ -84,6 +85,8 @@ struct Settings {
     replay: Replay,
     retention_secs: Option<u64>,
     rate_limit: Option<RateLimit>,
+    trusted_proxies: Option<Proxies>,
+    forwarded: Option<Forwarded>,
     #[serde(default)]
     handler: HandlerSettings,
 }
@@ -93,6 +96,22 @@ struct Settings {
 struct RateLimit {
     per_minute: u32,
     burst: Option<u32>,
+}
+
+/// The networks of the proxies, or their number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a list of networks, in square brackets, or a number of proxies")]
+enum Proxies {
+    Networks(Vec<String>),
+    Hops(usize),
+}
+
+/// The header that the proxies write.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Forwarded {
+    Forwarded,
+    XForwardedFor,
 }
 
 impl Config {
@@ -127,6 +146,7 @@ impl Endpoint {
     fn new(name: String, settings: Settings) -> Result<Self, Problem> {
         settings.check()?;
         let rate_limit = settings.rate_limit.as_ref().map(RateLimit::quota).transpose()?;
+        let proxies = settings.proxies()?;
         let verifier = settings.verifier()?;
         settings.check_retention(&verifier)?;
         Ok(Self {
@@ -138,6 +158,7 @@ impl Endpoint {
             replay: settings.replay,
             retention: settings.retention_secs.map(Duration::from_secs),
             rate_limit,
+            proxies,
             handler: settings.handler,
         })
     }
@@ -169,6 +190,11 @@ impl Settings {
                 "says how long to remember deliveries, but `replay = \"off\"` remembers none: leave one of them out",
             ),
             (
+                self.trusted_proxies.is_some() && self.rate_limit.is_none(),
+                "trusted_proxies",
+                "tells client addresses apart, which only a `rate_limit` looks at: add one, or leave it out",
+            ),
+            (
                 !(200..600).contains(&self.handler.status),
                 "handler.status",
                 "not a status to answer with: choose one from 200 to 599",
@@ -191,6 +217,27 @@ impl Settings {
             }
             _ => Ok(()),
         }
+    }
+
+    fn proxies(&self) -> Result<Option<TrustedProxies>, Problem> {
+        let (proxies, header) = match (&self.trusted_proxies, self.forwarded) {
+            (None, None) => return Ok(None),
+            (Some(proxies), Some(header)) => (proxies, header.into()),
+            (Some(_), None) => {
+                let why = "missing: name the header that your proxies write, \"x-forwarded-for\" or \"forwarded\"; \
+                           the other one may come from anyone";
+                return Err(Problem::with("forwarded", why));
+            }
+            (None, Some(_)) => {
+                let why = "missing: say who writes the header that `forwarded` names, such as [\"10.0.0.0/8\"]";
+                return Err(Problem::with("trusted_proxies", why));
+            }
+        };
+        let proxies = match proxies {
+            Proxies::Networks(networks) => TrustedProxies::networks(networks, header),
+            Proxies::Hops(hops) => TrustedProxies::hops(*hops, header),
+        };
+        proxies.map(Some).map_err(|error| Problem::with("trusted_proxies", error))
     }
 
     fn verifier(&self) -> Result<Verifier, Problem> {
@@ -274,6 +321,15 @@ impl RateLimit {
         }
         let quota = Quota::per_minute(self.per_minute);
         Ok(self.burst.map_or(quota, |burst| quota.allow_burst(burst)))
+    }
+}
+
+impl From<Forwarded> for ForwardingHeader {
+    fn from(header: Forwarded) -> Self {
+        match header {
+            Forwarded::Forwarded => Self::Forwarded,
+            Forwarded::XForwardedFor => Self::XForwardedFor,
+        }
     }
 }
 

@@ -22,7 +22,9 @@
 //! now = 1700000000                    # a clock that stands still, for recorded deliveries
 //! replay = "memory"                   # or "off"
 //! retention_secs = 600
-//! rate_limit = { per_minute = 600, burst = 50 }
+//! rate_limit = { per_minute = 600, burst = 50 } # of each client address
+//! trusted_proxies = ["10.0.0.0/8"]    # who is believed about client addresses; or how many proxies are in front, such as 1
+//! forwarded = "x-forwarded-for"       # the header that they write; or "forwarded" (RFC 7239)
 //! handler = { status = 200, fail_first = 0, delay_ms = 0 } # fail_first: answers 503 to the first calls of each delivery
 //!
 //! [[endpoint]]

@@ -45,7 +45,8 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     let handler = Arc::new(Handler::new(endpoint.handler));
     let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
 
-    let by = endpoint.rate_limit.map(|_| ClientAddr::new());
+    let client = endpoint.proxies.clone().map_or_else(ClientAddr::new, ClientAddr::behind);
+    let by = endpoint.rate_limit.map(|_| client);
     let quota = endpoint.rate_limit.unwrap_or(Quota::per_second(u32::MAX));
     let mut stack = WebhookLayer::builder(endpoint.verifier.clone())
         .rate_limit(RateLimitLayer::new(quota, by, MemoryRateStore::new()))

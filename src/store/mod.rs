@@ -4,8 +4,12 @@ mod memory_nonces;
 mod memory_rates;
 mod nonce;
 mod rate;
+#[cfg(feature = "redis")]
+mod redis;
 mod sharded;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisConnection, RedisNonceStore, RedisRateStore};
 pub use self::{
     memory_nonces::MemoryNonceStore,
     memory_rates::MemoryRateStore,

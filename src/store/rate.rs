@@ -50,6 +50,18 @@ impl Quota {
         self
     }
 
+    /// Between two requests at the allowed rate.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// How many may come at once after a pause.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn burst(&self) -> u32 {
+        self.burst
+    }
+
     /// Judges a request at `now` by the generic cell rate algorithm (ITU-T I.371), all in nanoseconds.
     ///
     /// `next` is when the sender's next request would be due if it sent at the allowed rate; answers the new

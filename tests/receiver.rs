@@ -16,7 +16,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -30,6 +30,10 @@ use tower_webhook::{
 
 /// In each secret of these tests, so that it is noticed wherever one comes out.
 const CANARY: &str = "canary-5d41402abc4b2a76";
+
+#[cfg(unix)]
+#[path = "support/redis_server.rs"]
+mod redis_server;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -204,6 +208,77 @@ fn a_rate_limit_is_its_endpoints_own() {
             assert_eq!(answer.line["code"], "rate_limited");
             assert!(answer.body.contains("rate_limited"), "{}", answer.body);
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_receivers_that_share_a_server_handle_a_delivery_once() {
+    let Some(server) = redis_server::Server::start(&[]) else { return };
+    let settings = format!("{}\nreplay = '{}'\nhandler = {{ delay_ms = 300 }}", keys(), server.url());
+    let receivers = [(); 2].map(|()| Receiver::start(&endpoint("/stripe", "stripe", &settings)));
+    let signer = provider::STRIPE.signer(CANARY).unwrap();
+    for round in 0..5 {
+        let delivery = Sent::now("/stripe", &signer, "a", &format!(r#"{{"id":"{round}"}}"#));
+        let sent: Vec<_> = (0..10).map(|copy| receivers[copy % 2].open(&delivery)).collect();
+        let answers: Vec<_> = sent.into_iter().map(read_answer).collect();
+        let handled = answers.iter().filter(|(_, body)| body.contains("body_sha256")).count();
+        let waiting = answers.iter().filter(|(head, _)| head.starts_with("HTTP/1.1 503")).count();
+        let duplicates = answers.iter().filter(|(head, _)| head.contains("webhook-replay: duplicate")).count();
+        assert_eq!((handled, waiting + duplicates), (1, 9), "round {round}: {answers:?}");
+        for receiver in &receivers {
+            let (head, body) = read_answer(receiver.open(&delivery));
+            assert!(head.starts_with("HTTP/1.1 200") && body.is_empty(), "a replay is a duplicate for both: {head}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_receivers_that_share_a_server_share_a_limit_and_endpoints_do_not() {
+    let Some(server) = redis_server::Server::start(&[]) else { return };
+    let settings = format!(
+        "{}\nreplay = '{url}'\nrate_limit = {{ per_minute = 1, burst = 4, store = '{url}' }}",
+        keys(),
+        url = server.url()
+    );
+    let endpoints = endpoint("/a", "stripe", &settings) + &endpoint("/b", "stripe", &settings);
+    let receivers = [(); 2].map(|()| Receiver::start(&endpoints));
+    let signer = provider::STRIPE.signer(CANARY).unwrap();
+    for path in ["/a", "/b"] {
+        let statuses: Vec<u16> = (0..6)
+            .map(|id| receivers[id % 2].send(&Sent::now(path, &signer, "", &format!(r#"{{"id":"{id}"}}"#))).status)
+            .collect();
+        assert_eq!(statuses, [200, 200, 200, 200, 429, 429], "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_receiver_whose_server_is_killed_refuses_quickly_and_recovers() {
+    let Some(mut server) = redis_server::Server::start(&[]) else { return };
+    let settings = format!("{}\nreplay = '{}'", keys(), server.url());
+    let receiver = Receiver::start(&endpoint("/stripe", "stripe", &settings));
+    let signer = provider::STRIPE.signer(CANARY).unwrap();
+    let mut id = 0;
+    let mut send = || {
+        id += 1;
+        receiver.send(&Sent::now("/stripe", &signer, "", &format!(r#"{{"id":"{id}"}}"#)))
+    };
+    assert_eq!(send().status, 200);
+    server.kill();
+    let began = Instant::now();
+    for _ in 0..20 {
+        let answer = send();
+        assert_eq!((answer.status, answer.outcome()), (503, "store_unavailable"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    server.restart();
+    let restarted = Instant::now();
+    while send().status != 200 {
+        assert!(restarted.elapsed() < PATIENCE, "it does not recover");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -420,6 +495,21 @@ fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
         ("retention without memory", good("replay = 'off'\nretention_secs = 600"), &["`retention_secs`", "leave one"]),
         ("retention that is too short", good("retention_secs = 599"), &["`retention_secs`", "600 or more"]),
         ("a memory that does not exist", good("replay = 'disk'"), &["`replay`", "`memory` or `off`"]),
+        (
+            "a server that is none",
+            good(&format!("replay = 'redis://:{CANARY}@localhost:port'")),
+            &["`replay`", "redis://user:password@host"],
+        ),
+        (
+            "limits in a server that is none",
+            good(&format!("rate_limit = {{ per_minute = 1, store = 'http://{CANARY}' }}")),
+            &["`rate_limit.store`", "`memory`", "redis://localhost"],
+        ),
+        (
+            "a server that the environment does not name",
+            good("replay = 'env:RECEIVER_TEST_NOTHING'"),
+            &["`replay`", "`RECEIVER_TEST_NOTHING` is not set"],
+        ),
         (
             "a tolerance for no time",
             endpoint("/github", "github", &format!("{}\ntolerance_secs = 5", keys())),
@@ -768,6 +858,14 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Head and body, without the record: for several requests at once.
+fn read_answer(mut stream: TcpStream) -> (String, String) {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 fn run(file: &Path) -> Child {

@@ -1,6 +1,12 @@
 //! The file: what may stand in it, and what is said if something else does.
 
-use std::{collections::BTreeMap, env, fmt, fs, net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    env, fmt, fs,
+    net::SocketAddr,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Table;
@@ -10,7 +16,7 @@ use tower_webhook::{
     key::RemoteKeys,
     provider,
     scheme::{CheckedScheme, IntoScheme, SchemeBuilder, Tolerance, Verifier, VerifierBuilder},
-    store::Quota,
+    store::{Quota, RedisConnection},
 };
 
 pub(crate) struct Config {
@@ -28,17 +34,22 @@ pub(crate) struct Endpoint {
     pub(crate) now: Option<UnixTime>,
     pub(crate) replay: Replay,
     pub(crate) retention: Option<Duration>,
-    pub(crate) rate_limit: Option<Quota>,
+    pub(crate) rate_limit: Option<Limit>,
     pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) handler: HandlerSettings,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Where deliveries are remembered.
 pub(crate) enum Replay {
-    #[default]
     Memory,
+    Redis(RedisConnection),
     Off,
+}
+
+pub(crate) struct Limit {
+    pub(crate) quota: Quota,
+    /// In memory otherwise.
+    pub(crate) redis: Option<RedisConnection>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -81,8 +92,8 @@ struct Settings {
     max_body: Option<usize>,
     tolerance_secs: Option<u64>,
     now: Option<u64>,
-    #[serde(default)]
-    replay: Replay,
+    #[serde(default = "in_memory")]
+    replay: String,
     retention_secs: Option<u64>,
     rate_limit: Option<RateLimit>,
     trusted_proxies: Option<Proxies>,
@@ -96,6 +107,12 @@ struct Settings {
 struct RateLimit {
     per_minute: u32,
     burst: Option<u32>,
+    #[serde(default = "in_memory")]
+    store: String,
+}
+
+fn in_memory() -> String {
+    "memory".to_owned()
 }
 
 /// The networks of the proxies, or their number.
@@ -125,12 +142,13 @@ impl Config {
             return Err(Problem::new("nothing to receive: add an `[[endpoint]]` with `path`, `provider` and `keys`"));
         }
         let mut endpoints: Vec<Endpoint> = Vec::new();
+        let mut servers = Servers::default();
         for (index, table) in endpoint.into_iter().enumerate() {
             let name = match table.get("path").and_then(toml::Value::as_str) {
                 Some(path) => format!("endpoint {} ({path})", index + 1),
                 None => format!("endpoint {}", index + 1),
             };
-            let endpoint = read(table).and_then(|settings| Endpoint::new(name.clone(), settings));
+            let endpoint = read(table).and_then(|settings| Endpoint::new(name.clone(), settings, &mut servers));
             let endpoint = endpoint.map_err(|problem| problem.at(&name))?;
             if let Some(earlier) = endpoints.iter().find(|earlier| earlier.path == endpoint.path) {
                 let why = format!("already that of {}: give each endpoint its own", earlier.name);
@@ -143,9 +161,21 @@ impl Config {
 }
 
 impl Endpoint {
-    fn new(name: String, settings: Settings) -> Result<Self, Problem> {
+    fn new(name: String, settings: Settings, servers: &mut Servers) -> Result<Self, Problem> {
         settings.check()?;
-        let rate_limit = settings.rate_limit.as_ref().map(RateLimit::quota).transpose()?;
+        let replay = match &*settings.replay {
+            "off" => Replay::Off,
+            store => servers
+                .find("replay", "`memory` or `off`", store, &settings.path)?
+                .map_or(Replay::Memory, Replay::Redis),
+        };
+        let rate_limit = match &settings.rate_limit {
+            None => None,
+            Some(limit) => Some(Limit {
+                quota: limit.quota()?,
+                redis: servers.find("rate_limit.store", "`memory`", &limit.store, &settings.path)?,
+            }),
+        };
         let proxies = settings.proxies()?;
         let verifier = settings.verifier()?;
         settings.check_retention(&verifier)?;
@@ -155,7 +185,7 @@ impl Endpoint {
             path: settings.path,
             max_body: settings.max_body,
             now: settings.now.map(UnixTime::from_secs),
-            replay: settings.replay,
+            replay,
             retention: settings.retention_secs.map(Duration::from_secs),
             rate_limit,
             proxies,
@@ -185,7 +215,7 @@ impl Settings {
                 "would refuse every body: leave it out for the provider's own limit",
             ),
             (
-                self.retention_secs.is_some() && self.replay == Replay::Off,
+                self.retention_secs.is_some() && self.replay == "off",
                 "retention_secs",
                 "says how long to remember deliveries, but `replay = \"off\"` remembers none: leave one of them out",
             ),
@@ -279,7 +309,7 @@ impl Settings {
 
     fn build(&self, builder: VerifierBuilder) -> Result<Result<Verifier, ConfigError>, Problem> {
         let Keys::Written(keys) = &self.keys else { return Ok(builder.build(remote_keys()?)) };
-        let keys = keys.iter().map(|key| resolve(key)).collect::<Result<Vec<_>, _>>()?;
+        let keys = keys.iter().map(|key| resolve("keys", key)).collect::<Result<Vec<_>, _>>()?;
         if self.key_ids.is_empty() {
             return Ok(builder.build(keys));
         }
@@ -333,6 +363,38 @@ impl From<Forwarded> for ForwardingHeader {
     }
 }
 
+/// Servers by their URL: endpoints share the connection to one.
+#[derive(Default)]
+struct Servers(HashMap<String, RedisConnection>);
+
+impl Servers {
+    /// The endpoint's part of the server of this URL; none for `memory`.
+    fn find(
+        &mut self,
+        setting: &str,
+        words: &str,
+        store: &str,
+        path: &str,
+    ) -> Result<Option<RedisConnection>, Problem> {
+        const URLS: [&str; 5] = ["redis:", "rediss:", "redis+unix:", "env:", "file:"];
+        if store == "memory" {
+            return Ok(None);
+        }
+        if !URLS.iter().any(|start| store.starts_with(start)) {
+            let why = format!("must be {words}, or the URL of a Redis server, such as `redis://localhost:6379`");
+            return Err(Problem::with(setting, why));
+        }
+        let url = resolve(setting, store)?;
+        let redis = match self.0.get(url.trim()) {
+            Some(redis) => redis.clone(),
+            None => RedisConnection::open(url.trim()).map_err(|error| Problem::with(setting, error.to_string()))?,
+        };
+        self.0.insert(url.trim().to_owned(), redis.clone());
+        // Endpoints of the same path are the same endpoint, also in another process.
+        Ok(Some(redis.prefix(format!("receiver:{path}"))))
+    }
+}
+
 /// The keys themselves, or the word that they are to be fetched.
 enum Keys {
     Written(Vec<String>),
@@ -376,19 +438,19 @@ fn remote_keys() -> Result<RemoteKeys, Problem> {
     KEYS.get().cloned().ok_or_else(|| Problem::with("keys", "cannot be fetched"))
 }
 
-/// The key itself, or what the environment or a file has under its name.
-fn resolve(key: &str) -> Result<String, Problem> {
-    if let Some(path) = key.strip_prefix("file:") {
+/// The value itself, or what the environment or a file has under its name.
+fn resolve(setting: &str, value: &str) -> Result<String, Problem> {
+    if let Some(path) = value.strip_prefix("file:") {
         let text = fs::read_to_string(path);
-        return text.map_err(|error| Problem::with("keys", format!("the file `{path}` cannot be read: {error}")));
+        return text.map_err(|error| Problem::with(setting, format!("the file `{path}` cannot be read: {error}")));
     }
-    let Some(name) = key.strip_prefix("env:") else { return Ok(key.to_owned()) };
+    let Some(name) = value.strip_prefix("env:") else { return Ok(value.to_owned()) };
     env::var(name).map_err(|error| {
         let why = match error {
             env::VarError::NotPresent => "is not set",
             env::VarError::NotUnicode(_) => "is not UTF-8",
         };
-        Problem::with("keys", format!("the environment variable `{name}` {why}"))
+        Problem::with(setting, format!("the environment variable `{name}` {why}"))
     })
 }
 

@@ -20,9 +20,9 @@
 //! max_body = 1048576
 //! tolerance_secs = 300
 //! now = 1700000000                    # a clock that stands still, for recorded deliveries
-//! replay = "memory"                   # or "off"
+//! replay = "memory"                   # or "off"; or "redis://localhost:6379", which several receivers may share ("env:NAME", "file:PATH")
 //! retention_secs = 600
-//! rate_limit = { per_minute = 600, burst = 50 } # of each client address
+//! rate_limit = { per_minute = 600, burst = 50, store = "memory" } # of each client address; store: or "redis://…"
 //! trusted_proxies = ["10.0.0.0/8"]    # who is believed about client addresses; or how many proxies are in front, such as 1
 //! forwarded = "x-forwarded-for"       # the header that they write; or "forwarded" (RFC 7239)
 //! handler = { status = 200, fail_first = 0, delay_ms = 0 } # fail_first: answers 503 to the first calls of each delivery

@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -23,11 +25,11 @@ use tower_webhook::{
     ConfigError, Delivery,
     clock::ManualClock,
     layer::{ClientAddr, RateLimitLayer, WebhookLayer},
-    store::{MemoryRateStore, Quota},
+    store::{MemoryRateStore, Quota, RateKey, RateStore, RedisNonceStore, RedisRateStore, StoreError, Verdict},
 };
 
 use crate::{
-    config::{Endpoint, HandlerSettings, Problem, Replay},
+    config::{Endpoint, HandlerSettings, Limit, Problem, Replay},
     journal::{self, Journal},
 };
 
@@ -46,10 +48,12 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
 
     let client = endpoint.proxies.clone().map_or_else(ClientAddr::new, ClientAddr::behind);
-    let by = endpoint.rate_limit.map(|_| client);
-    let quota = endpoint.rate_limit.unwrap_or(Quota::per_second(u32::MAX));
+    let (quota, by, rates) = match &endpoint.rate_limit {
+        Some(Limit { quota, redis }) => (*quota, Some(client), Rates::new(redis.clone().map(RedisRateStore::new))),
+        None => (Quota::per_second(u32::MAX), None, Rates::new(None)),
+    };
     let mut stack = WebhookLayer::builder(endpoint.verifier.clone())
-        .rate_limit(RateLimitLayer::new(quota, by, MemoryRateStore::new()))
+        .rate_limit(RateLimitLayer::new(quota, by, rates))
         .then(MapRequestLayer::new(journal::note_delivery));
     if let Some(bytes) = endpoint.max_body {
         stack = stack.max_body(bytes);
@@ -60,12 +64,37 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     if let Some(retention) = endpoint.retention {
         stack = stack.retention(retention);
     }
-    let route = match endpoint.replay {
+    let route = match &endpoint.replay {
         Replay::Memory => route.layer(stack.build()?),
+        Replay::Redis(redis) => route.layer(stack.replay(RedisNonceStore::new(redis.clone())).build()?),
         Replay::Off => route.layer(stack.without_replay_protection().build()?),
     };
     let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
     Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))
+}
+
+/// Rates where the file says.
+#[derive(Clone)]
+enum Rates {
+    InMemory(MemoryRateStore),
+    InRedis(RedisRateStore),
+}
+
+impl Rates {
+    fn new(redis: Option<RedisRateStore>) -> Self {
+        redis.map_or_else(|| Self::InMemory(MemoryRateStore::new()), Self::InRedis)
+    }
+}
+
+impl RateStore for Rates {
+    type Check = Pin<Box<dyn Future<Output = Result<Verdict, StoreError>> + Send>>;
+
+    fn check(&self, key: RateKey, quota: Quota) -> Self::Check {
+        match self {
+            Self::InMemory(rates) => Box::pin(rates.check(key, quota)),
+            Self::InRedis(rates) => rates.check(key, quota),
+        }
+    }
 }
 
 /// Answers as it was told to, and says what it was given.

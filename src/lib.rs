@@ -69,6 +69,7 @@
 //! * `jwt`: JSON Web Tokens and Signatures, JSON Web Keys and sets of them.
 //! * `x509`: certificates that requests point to or bring along, up to pinned roots.
 //! * `fetch`: a client for [`key::RemoteKeys`], of hyper and rustls.
+//! * `redis`: stores that several processes share, in Redis or Valkey; `redis-tls`: the same over TLS.
 //! * `serde`: [`scheme::SchemeBuilder`] and its parts from configuration files.
 //!
 //! A provider whose feature is off is refused when its verifier is built ([`ConfigError::MissingFeature`]).

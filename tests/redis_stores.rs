@@ -231,6 +231,16 @@ async fn what_others_wrote_under_our_keys_is_an_error_and_no_panic() {
     assert_eq!(nonces.reserve(key(2), token, secs(10)).await, Reserved::Fresh, "others are not affected");
 }
 
+#[cfg(feature = "redis-tls")]
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to_in_plain_words() {
+    let Some(server) = Server::start(&[]) else { return };
+    let store = RedisNonceStore::new(connection(&server.url().replace("redis:", "rediss:")));
+    assert_eq!(store.reserve(key(0), Token::unique(), secs(1)).await, Err(StoreError::Unavailable));
+    let size: usize = redis::cmd("DBSIZE").query(&mut server.admin()).unwrap();
+    assert_eq!(size, 0);
+}
+
 #[test]
 fn outside_of_a_runtime_it_is_unavailable() {
     let store = RedisNonceStore::new(connection("redis://127.0.0.1:1"));

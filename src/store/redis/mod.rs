@@ -60,7 +60,7 @@ impl RedisConnection {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
 
     /// A connection to the server of this URL: `redis://[user][:password@]host[:port][/database]`, `redis+unix:///path`, or, with the feature
-    /// `redis-tls`, `rediss://…`. Does not connect yet.
+    /// `redis-tls`, `rediss://…`. Does not connect yet. For TLS, AWS-LC becomes rustls' cryptography if the process has chosen none.
     ///
     /// # Errors
     ///
@@ -68,6 +68,11 @@ impl RedisConnection {
     pub fn open(url: &str) -> Result<Self, ConfigError> {
         if url.starts_with("rediss:") && !cfg!(feature = "redis-tls") {
             return Err(ConfigError::MissingFeature { what: "a `rediss://` URL".to_owned(), feature: "redis-tls" });
+        }
+        #[cfg(feature = "redis-tls")]
+        if url.starts_with("rediss:") && rustls::crypto::CryptoProvider::get_default().is_none() {
+            // The client would panic when it connects, if the program has several and has chosen none. Who is first stays.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
         let client = Client::open(url).map_err(|_| {
             ConfigError::invalid(

@@ -42,6 +42,7 @@ fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
         ("IPv4 in IPv6 clothes", PROXY, &["::ffff:1.1.1.1"], "1.1.1.1"),
         ("a proxy in IPv6 clothes", PROXY, &["1.1.1.1, ::ffff:2.2.2.2"], "1.1.1.1"),
         ("a peer in IPv6 clothes", "::ffff:127.0.0.1", &["1.1.1.1"], "1.1.1.1"),
+        ("a hidden port, which only the other header knows", PROXY, &["1.1.1.1:_http"], PROXY),
         ("an untrusted peer", "5.5.5.5", &["1.1.1.1"], "5.5.5.5"),
         ("an untrusted peer that names a proxy", "5.5.5.5", &["1.1.1.1, 10.0.0.1"], "5.5.5.5"),
         ("an untrusted IPv6 peer", "2001:db8:2::9", &["1.1.1.1"], "2001:db8:2::9"),
@@ -53,6 +54,7 @@ fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
 #[test]
 fn forwarded_is_read_by_its_standard() {
     let networks = [PROXY, "2.2.2.2"];
+    let [long, too_long] = [900, 1020].map(|length| format!("for=1.1.1.1;host={}", "a".repeat(length)));
     for (what, lines, client) in [
         ("an address", &["for=1.1.1.1"][..], "1.1.1.1"),
         ("parameters", &["by=3.3.3.3;for=1.1.1.1;proto=https;host=hooks.test"], "1.1.1.1"),
@@ -87,6 +89,10 @@ fn forwarded_is_read_by_its_standard() {
         ("a name with a blank", &["for =1.1.1.1"], PROXY),
         ("a value with a blank", &["for= 1.1.1.1"], PROXY),
         ("no name", &["=1.1.1.1"], PROXY),
+        ("a name in quotes", &[r#"for=1.1.1.1;"host"=a"#], PROXY),
+        ("an escape elsewhere", &[r#"for=1.1.1.1;host="\a""#], PROXY),
+        ("a long host", &[&long], "1.1.1.1"),
+        ("a host beyond measure", &[&too_long], PROXY),
         ("no equals sign", &["for=1.1.1.1;secure"], PROXY),
         ("a host that holds elements", &[r#"for=1.1.1.1;host="a,for=9.9.9.9""#], PROXY),
         ("a host that holds parameters", &[r#"for=1.1.1.1;host="a,for=9.9.9.9;x=";proto="https""#], PROXY),

@@ -47,21 +47,40 @@ const RECOVERY: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn scripts_that_the_server_forgot_are_sent_again() {
-    let Some(nonces) = NoncesInRedis::new() else { return };
-    let rates = RedisRateStore::new(nonces.connection.clone());
-    let (token, quota) = (Token::unique(), Quota::per_hour(1));
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    assert_eq!(nonces.reserve(key(1), token, secs(10)).await, Reserved::Fresh);
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    nonces.commit(key(1), token, secs(10)).await;
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    nonces.release(key(1), token).await;
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    assert_eq!(nonces.reserve(key(1), token, secs(10)).await, Reserved::Done);
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    assert_eq!(rates.check(RateKey::of([&b"one"[..]]), quota).await, Ok(Verdict::Allowed));
-    nonces.server.command(&["SCRIPT", "FLUSH"]);
-    assert!(matches!(rates.check(RateKey::of([&b"one"[..]]), quota).await, Ok(Verdict::Limited { .. })));
+    let Some(server) = Server::start(&[]) else { return };
+    let redis = RedisConnection::open(&server.url()).unwrap().timeout(secs(10)).unwrap();
+    let (nonces, rates) = (RedisNonceStore::new(redis.clone()), RedisRateStore::new(redis));
+    let flush = || server.command(&["SCRIPT", "FLUSH"]);
+    let (token, sender, quota) = (Token::unique(), RateKey::of([&b"one"[..]]), Quota::per_hour(1));
+    flush();
+    assert_eq!(nonces.reserve(key(1), token, secs(10)).await, Ok(Reserved::Fresh));
+    flush();
+    assert_eq!(nonces.commit(key(1), token, secs(10)).await, Ok(()));
+    flush();
+    assert_eq!(nonces.release(key(1), token).await, Ok(()));
+    flush();
+    assert_eq!(nonces.reserve(key(1), token, secs(10)).await, Ok(Reserved::Done));
+    flush();
+    assert_eq!(rates.check(sender, quota).await, Ok(Verdict::Allowed));
+    flush();
+    assert!(matches!(rates.check(sender, quota).await, Ok(Verdict::Limited { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_the_server_keeps_forgetting_are_run_all_the_same() {
+    let Some(server) = Server::start(&[]) else { return };
+    let store = RedisNonceStore::new(RedisConnection::open(&server.url()).unwrap().timeout(secs(10)).unwrap());
+    let mut admin = server.admin();
+    let asking = tokio::spawn(async move {
+        for id in 0..2000 {
+            let key = ReplayKey::of([&usize::to_be_bytes(id)[..]]);
+            assert_eq!(store.reserve(key, Token::unique(), secs(10)).await, Ok(Reserved::Fresh), "{id}");
+        }
+    });
+    while !asking.is_finished() {
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut admin).unwrap();
+    }
+    asking.await.unwrap();
 }
 
 #[tokio::test]

@@ -3,17 +3,21 @@
 mod breaker;
 mod nonces;
 mod rates;
+mod script;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use ::redis::{
-    Client, RedisResult, Script,
+    Client, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use arc_swap::ArcSwapOption;
 use tokio::{runtime::Handle, time::timeout};
 
-use self::breaker::{Admission, Breaker};
+use self::{
+    breaker::{Admission, Breaker},
+    script::Script,
+};
 pub use self::{nonces::RedisNonceStore, rates::RedisRateStore};
 use super::StoreError;
 use crate::ConfigError;
@@ -164,14 +168,10 @@ struct Shared {
 impl Shared {
     async fn run(&self, admission: Admission, script: &Script, key: &str, arguments: &[String; 2]) -> RedisResult<i64> {
         let mut manager = self.manager(admission)?;
-        let mut invocation = script.key(key);
-        for argument in arguments {
-            invocation.arg(argument);
-        }
-        match invocation.invoke_async(&mut manager).await {
+        match script.run(&mut manager, key, arguments).await {
             // A connection that was idle for long may be found closed. All questions may be asked twice: a reservation finds itself.
             Err(error) if error.is_io_error() || error.is_unrecoverable_error() => {
-                invocation.invoke_async(&mut manager).await
+                script.run(&mut manager, key, arguments).await
             }
             answer => answer,
         }

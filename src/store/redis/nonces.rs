@@ -1,8 +1,6 @@
 use std::{sync::LazyLock, time::Duration};
 
-use ::redis::Script;
-
-use super::{Asked, RedisConnection, millis};
+use super::{Asked, RedisConnection, millis, script::Script};
 use crate::store::{NonceStore, ReplayKey, Reserved, StoreError, Token};
 
 /// Remembers deliveries in Redis or Valkey: for several processes, and longer than any of them lives.

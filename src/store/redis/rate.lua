@@ -15,7 +15,7 @@ if next > latest then
 end
 next = next + interval
 if next > now then
-  -- By itself, Lua writes large numbers with fourteen digits.
+  -- In whole digits, as servers differ in how they write large numbers.
   redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', string.format('%.0f', math.ceil((next - now) / 1000)))
 end
 return 0

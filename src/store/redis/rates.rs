@@ -1,8 +1,6 @@
 use std::{sync::LazyLock, time::Duration};
 
-use ::redis::Script;
-
-use super::{Asked, RedisConnection};
+use super::{Asked, RedisConnection, script::Script};
 use crate::store::{Quota, RateKey, RateStore, StoreError, Verdict};
 
 /// Remembers in Redis or Valkey who sent how much, so that a limit holds over several processes together.

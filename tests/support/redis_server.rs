@@ -29,9 +29,9 @@ impl Server {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let folder = format!("redis-test-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = env::temp_dir().join(folder);
-        fs::create_dir_all(&folder).unwrap();
         // Another process may take the port in between, and then this one does not start.
         for _ in 0..5 {
+            fs::create_dir_all(&folder).unwrap();
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             match spawn(port, &folder, options) {
                 Ok(child) => {
@@ -41,6 +41,7 @@ impl Server {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let _ = fs::remove_dir(&folder);
                     assert!(env::var_os("CI").is_none(), "there is no `redis-server` to test with");
                     eprintln!("skipped: there is no `redis-server` to test with");
                     return None;

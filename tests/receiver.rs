@@ -273,7 +273,7 @@ fn a_receiver_whose_server_is_killed_refuses_quickly_and_recovers() {
         assert_eq!((answer.status, answer.outcome()), (503, "store_unavailable"));
         assert!(answer.header("retry-after").is_some());
     }
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.restart();
     let restarted = Instant::now();
     while send().status != 200 {

@@ -42,8 +42,8 @@ const RATE_SCRIPT: &str = include_str!("../src/store/redis/rate.lua");
 /// Long enough for a busy machine, short enough for a test.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The pause of the breaker, a probe, and a very busy machine; much less than a thousand timeouts.
-const RECOVERY: Duration = Duration::from_secs(20);
+/// The pause of the breaker, a probe, and a busy machine.
+const RECOVERY: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn scripts_that_the_server_forgot_are_sent_again() {
@@ -156,13 +156,13 @@ async fn a_server_that_stands_still_is_waited_for_a_few_times_and_then_no_more()
     for question in 0..5 {
         let began = Instant::now();
         assert_eq!(store.reserve(key(1), Token::unique(), secs(1)).await, Err(StoreError::Unavailable));
-        assert!((TIMEOUT..RECOVERY).contains(&began.elapsed()), "{question}: {:?}", began.elapsed());
+        assert!(began.elapsed() >= TIMEOUT && began.elapsed() < 3 * TIMEOUT, "{question}: {:?}", began.elapsed());
     }
     let began = Instant::now();
     for _ in 0..1000 {
         assert_eq!(store.reserve(key(2), Token::unique(), secs(1)).await, Err(StoreError::Unavailable));
     }
-    assert!(began.elapsed() < RECOVERY, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 3 * TIMEOUT, "{:?}", began.elapsed());
 
     server.go_on();
     until_back(&store).await;
@@ -194,7 +194,7 @@ async fn nobody_at_the_other_end_is_noticed_at_once() {
     for _ in 0..1000 {
         assert_eq!(store.reserve(key(0), Token::unique(), secs(1)).await, Err(StoreError::Unavailable));
     }
-    assert!(began.elapsed() < RECOVERY, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 2 * TIMEOUT, "{:?}", began.elapsed());
     server.restart();
     until_back(&store).await;
 }

@@ -1,20 +1,19 @@
 //! Memory of the past: which deliveries were handled, and who sent how much.
 
-mod memory_nonces;
-mod memory_rates;
+mod memory;
 mod nonce;
+mod quota;
 mod rate;
 #[cfg(feature = "redis")]
 mod redis;
-mod sharded;
 
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisConnection, RedisNonceStore, RedisRateStore};
+pub use self::redis::{RedisConnection, RedisNonceStore, RedisProblem, RedisRateStore};
 pub use self::{
-    memory_nonces::MemoryNonceStore,
-    memory_rates::MemoryRateStore,
-    nonce::{NonceStore, ReplayKey, Reserved, Token},
-    rate::{Quota, RateKey, RateStore, Verdict},
+    memory::{MemoryNonceStore, MemoryRateStore},
+    nonce::{LimitingNonceStore, NonceStore, Rate, ReplayKey, Reserved, Token},
+    quota::{Quota, Quotas},
+    rate::{Charge, RateKey, RateStore, Standing, Verdict},
 };
 
 /// A store did not answer.

@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
+use super::{Quotas, RateKey, StoreError};
 
 /// What makes a delivery unique: a digest of authenticated bytes, see [`Delivery::replay_key`](crate::Delivery::replay_key).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +88,11 @@ pub enum Reserved {
     },
     /// It was committed before.
     Done,
+    /// Nobody has it, but its sender sends too much: only from [`LimitingNonceStore::reserve_within`].
+    Limited {
+        /// When the sender's next delivery will be let through; never zero.
+        retry_after: Duration,
+    },
 }
 
 /// Remembers deliveries: which are being handled, and which have been.
@@ -119,4 +124,24 @@ pub trait NonceStore: Clone + Send + Sync + 'static {
 
     /// Gives the reservation up: the key is free again. If somebody else holds or committed it, nothing changes.
     fn release(&self, key: ReplayKey, token: Token) -> Self::Settle;
+}
+
+/// A store of nonces that also remembers rates, and so answers in one question what would be two: is this delivery new, and does its
+/// sender's rate allow it?
+pub trait LimitingNonceStore: NonceStore {
+    /// Claims `key` as [`reserve`](NonceStore::reserve) does, if `rate` allows it; otherwise [`Reserved::Limited`], and nothing is claimed or counted.
+    ///
+    /// What is done, in progress, or one's own already is answered as such and costs nothing, whatever the rate.
+    fn reserve_within(&self, rate: &Rate, key: ReplayKey, token: Token, lease: Duration) -> Self::Reserve;
+}
+
+/// What a delivery is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Whose deliveries are counted together; an account that [`RateStore`](super::RateStore)s of the same memory know under the same key.
+    pub key: RateKey,
+    /// How many are let through.
+    pub quotas: Quotas,
+    /// As how many this one counts.
+    pub cost: u32,
 }

@@ -2,83 +2,7 @@ use std::{fmt, future::Future, net::IpAddr, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
-
-/// How many requests are let through: so many in a period, and so many at once.
-///
-/// ```
-/// use tower_webhook::store::Quota;
-///
-/// // Ten a second on average; after a pause, 50 at once.
-/// let quota = Quota::per_minute(600).allow_burst(50);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// Between two requests at the allowed rate.
-    interval: Duration,
-    burst: u32,
-}
-
-impl Quota {
-    /// So many requests in each second, all of which may come at once. Zero lets nothing through.
-    pub const fn per_second(requests: u32) -> Self {
-        Self::per(Duration::from_secs(1), requests)
-    }
-
-    /// So many requests in each minute, all of which may come at once. Zero lets nothing through.
-    pub const fn per_minute(requests: u32) -> Self {
-        Self::per(Duration::from_secs(60), requests)
-    }
-
-    /// So many requests in each hour, all of which may come at once. Zero lets nothing through.
-    pub const fn per_hour(requests: u32) -> Self {
-        Self::per(Duration::from_secs(3600), requests)
-    }
-
-    const fn per(period: Duration, requests: u32) -> Self {
-        let interval = match period.checked_div(requests) {
-            Some(interval) => interval,
-            None => period,
-        };
-        Self { interval, burst: requests }
-    }
-
-    /// How many may come at once after a pause.
-    #[must_use]
-    pub const fn allow_burst(mut self, requests: u32) -> Self {
-        self.burst = requests;
-        self
-    }
-
-    /// Between two requests at the allowed rate.
-    #[cfg(feature = "redis")]
-    pub(crate) const fn interval(&self) -> Duration {
-        self.interval
-    }
-
-    /// How many may come at once after a pause.
-    #[cfg(feature = "redis")]
-    pub(crate) const fn burst(&self) -> u32 {
-        self.burst
-    }
-
-    /// Judges a request at `now` by the generic cell rate algorithm (ITU-T I.371), all in nanoseconds.
-    ///
-    /// `next` is when the sender's next request would be due if it sent at the allowed rate; answers the new
-    /// one, or how long to wait.
-    pub(crate) fn judge(&self, next: u64, now: u64) -> Result<u64, Duration> {
-        let interval = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
-        let Some(ahead) = self.burst.checked_sub(1) else {
-            return Err(self.interval);
-        };
-        let latest = interval.saturating_mul(u64::from(ahead)).saturating_add(now);
-        let next = next.max(now);
-        if next > latest {
-            return Err(Duration::from_nanos(next - latest));
-        }
-        Ok(next.saturating_add(interval))
-    }
-}
+use super::{Quotas, StoreError};
 
 /// Whose requests are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,6 +29,14 @@ impl RateKey {
         Self(digest.finalize().iter().take(16).fold(0, |key, byte| key << 8 | u128::from(*byte)))
     }
 
+    /// The key in a namespace of its own.
+    pub(crate) fn scoped(self, scope: &str) -> Self {
+        match scope {
+            "" => self,
+            scope => Self::of([self.0.to_be_bytes().as_slice(), scope.as_bytes()]),
+        }
+    }
+
     /// The key as a number.
     pub fn as_u128(self) -> u128 {
         self.0
@@ -117,28 +49,91 @@ impl fmt::Debug for RateKey {
     }
 }
 
+/// What is put on the account of the one who is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// So many requests, if all of them fit into each quota; otherwise nothing. More than a burst counts as the whole burst, so that what is
+    /// costly must wait for a full allowance and not for ever.
+    IfAllowed(u32),
+    /// Nothing: would a request fit?
+    Nothing,
+    /// So many requests, fit or not: up to the whole burst, so that no account is further overdrawn than it takes to refill. The
+    /// verdict is the one on a further request.
+    Debit(u32),
+    /// So many requests less, down to none. The verdict is the one on a further request.
+    Refund(u32),
+}
+
 /// Whether a request is let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is, and has been counted.
+    /// It is.
     Allowed,
     /// It is not, and has not been counted: asking again too early does not put the moment off.
     Limited {
-        /// When one will be.
+        /// When it will be; never zero.
         retry_after: Duration,
     },
 }
 
+/// What a store answers: the verdict, and where the sender stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether the request is let through.
+    pub verdict: Verdict,
+    /// When each quota, in its order, will be whole again if nothing more comes. Zero where there is no quota.
+    pub full_in: [Duration; Quotas::MOST],
+}
+
+impl Standing {
+    /// Whether the request is let through.
+    pub fn is_allowed(&self) -> bool {
+        self.verdict == Verdict::Allowed
+    }
+}
+
 /// Remembers who sent how much.
 ///
-/// Answers must be atomic for each key. What wrong answers cost: letting through too much, load; letting through too little,
-/// genuine deliveries that some senders never send again.
+/// There is one question, and its answer must be atomic for each key, over all quotas together. What wrong answers cost: letting through too
+/// much, load; letting through too little, genuine deliveries that some senders never send again.
+///
+/// What is to be kept is one number for each key and quota, and what is to be done with them is said by [`Quotas::settle`], so that a store has
+/// to care for atomicity, time, room and expiry alone. A key whose quotas are whole again is like one that never came, and may be forgotten. A
+/// store that runs out of room should forget those that are nearest to it.
+///
+/// Futures are polled once without a waker to spare an allocation, so they must be [`Unpin`];
+/// `std::future::Ready` and boxed futures are.
+///
+/// A store in an evening:
+///
+/// ```
+/// use std::{collections::HashMap, future::{Ready, ready}, sync::{Arc, Mutex}, time::Instant};
+/// use tower_webhook::store::{Charge, Quotas, RateKey, RateStore, Standing, StoreError};
+///
+/// #[derive(Clone)]
+/// struct Rates {
+///     started: Instant,
+///     /// Of those that never came, all is zero.
+///     accounts: Arc<Mutex<HashMap<RateKey, [u64; Quotas::MOST]>>>,
+/// }
+///
+/// impl RateStore for Rates {
+///     type Check = Ready<Result<Standing, StoreError>>;
+///
+///     fn check(&self, key: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check {
+///         let Ok(mut accounts) = self.accounts.lock() else { return ready(Err(StoreError::Unavailable)) };
+///         let account = accounts.entry(key).or_default();
+///         let now = self.started.elapsed().as_nanos() as u64;
+///         ready(Ok(quotas.settle(account, now, charge)))
+///     }
+/// }
+/// ```
 pub trait RateStore: Clone + Send + Sync + 'static {
-    /// Answers a request.
-    type Check: Future<Output = Result<Verdict, StoreError>> + Send + Unpin + 'static;
+    /// Answers the question.
+    type Check: Future<Output = Result<Standing, StoreError>> + Send + Unpin + 'static;
 
-    /// Counts a request of `key` against `quota`, if it fits.
-    fn check(&self, key: RateKey, quota: Quota) -> Self::Check;
+    /// Puts `charge` on the account of `key`, and says whether that, or a further request, fits into all `quotas`.
+    fn check(&self, key: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check;
 }
 
 #[cfg(test)]
@@ -153,16 +148,5 @@ mod tests {
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_ne!(key("1.2.3.4"), key("1.2.3.5"));
         assert_ne!(RateKey::of([b"a".as_slice(), b"bc"]), RateKey::of([b"ab".as_slice(), b"c"]));
-    }
-
-    #[test]
-    fn no_arithmetic_overflows_at_the_ends() {
-        for quota in [Quota::per_hour(1).allow_burst(u32::MAX), Quota::per_second(u32::MAX), Quota::per_hour(0)] {
-            for (next, now) in [(0, 0), (u64::MAX, 0), (0, u64::MAX), (u64::MAX, u64::MAX)] {
-                let _ = quota.judge(next, now);
-            }
-        }
-        assert!(Quota::per_minute(0).judge(0, 0).is_err());
-        assert!(Quota::per_minute(5).allow_burst(0).judge(0, 0).is_err());
     }
 }

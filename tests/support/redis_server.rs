@@ -1,12 +1,14 @@
-//! A `redis-server` of the test's own, on a free port.
+//! A `redis-server` of the test's own, on a free port; another one, such as `valkey-server`, if `TEST_REDIS_SERVER` names it.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{
     cell::RefCell,
-    env, fs, io,
-    net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    env,
+    ffi::OsString,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -16,40 +18,51 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tower_webhook::store::RedisConnection;
+
 pub(crate) struct Server {
     child: Child,
     port: u16,
     folder: PathBuf,
-    options: Vec<&'static str>,
+    options: Vec<String>,
 }
 
 impl Server {
     /// None if there is no `redis-server` here, which is an error where everything is to be tested.
-    pub(crate) fn start(options: &[&'static str]) -> Option<Self> {
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        Self::start_with(&[], options)
+    }
+
+    /// With files that the options name.
+    pub(crate) fn start_with(files: &[(&str, &str)], options: &[&str]) -> Option<Self> {
+        let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let folder = format!("redis-test-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = env::temp_dir().join(folder);
         // Another process may take the port in between, and then this one does not start.
         for _ in 0..5 {
             fs::create_dir_all(&folder).unwrap();
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-            match spawn(port, &folder, options) {
+            for (name, text) in files {
+                fs::write(folder.join(name), text).unwrap();
+            }
+            let port = free_port();
+            match spawn(port, &folder, &options) {
                 Ok(child) => {
-                    let mut server = Self { child, port, folder: folder.clone(), options: options.to_vec() };
+                    let mut server = Self { child, port, folder: folder.clone(), options: options.clone() };
                     if server.is_up() {
                         return Some(server);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let _ = fs::remove_dir(&folder);
-                    assert!(env::var_os("CI").is_none(), "there is no `redis-server` to test with");
-                    eprintln!("skipped: there is no `redis-server` to test with");
+                    let _ = fs::remove_dir_all(&folder);
+                    assert!(env::var_os("CI").is_none(), "there is no {:?} to test with", program());
+                    eprintln!("skipped: there is no {:?} to test with", program());
                     return None;
                 }
-                Err(error) => panic!("redis-server: {error}"),
+                Err(error) => panic!("{:?}: {error}", program()),
             }
         }
-        panic!("redis-server does not start");
+        panic!("{:?} does not start", program());
     }
 
     /// One for all tests that do it no harm.
@@ -65,6 +78,10 @@ impl Server {
         *shared = Arc::downgrade(&server);
         HELD.set(Some(Arc::clone(&server)));
         Some(server)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -105,7 +122,7 @@ impl Server {
 
     pub(crate) fn restart(&mut self) {
         self.child = spawn(self.port, &self.folder, &self.options).unwrap();
-        assert!(self.is_up(), "redis-server does not start again");
+        assert!(self.is_up(), "it does not start again");
     }
 
     fn is_up(&mut self) -> bool {
@@ -122,8 +139,27 @@ impl Server {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, options: &[&str]) -> io::Result<Child> {
-    Command::new("redis-server")
+/// The shared server, with a prefix of the test's own.
+pub(crate) fn shared() -> Option<(Arc<Server>, String, RedisConnection)> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let server = Server::shared()?;
+    let prefix = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    // A thousand tasks at once are no reason to give up.
+    let connection = RedisConnection::open(&server.url()).unwrap().prefix(&*prefix);
+    Some((server, prefix, connection.timeout(Duration::from_secs(10)).unwrap()))
+}
+
+/// Free a moment ago, at least.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn program() -> OsString {
+    env::var_os("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
+fn spawn(port: u16, folder: &Path, options: &[String]) -> io::Result<Child> {
+    Command::new(program())
         .args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()])
         .args(options)
         .current_dir(folder)

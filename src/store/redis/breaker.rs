@@ -17,31 +17,22 @@ pub(super) struct Breaker {
     clock: SharedClock,
 }
 
-/// A question may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    AsUsual,
-    /// To see whether the server is back.
-    AsProbe,
-}
-
 impl Breaker {
     const FAILURES: u32 = 5;
     const PAUSE: Duration = Duration::from_secs(1);
 
-    /// Whether to ask; a probe, which may take `patience`, has others wait for its result.
-    pub(super) fn admit(&self, patience: Duration) -> Option<Admission> {
+    /// Whether to ask: after failures on end only to see whether the server is back, which may take `patience`, and has others wait for its result.
+    pub(super) fn admits(&self, patience: Duration) -> bool {
         if self.failures.load(Ordering::Relaxed) < Self::FAILURES {
-            return Some(Admission::AsUsual);
+            return true;
         }
         let (now, retry_at) = (self.now(), self.retry_at.load(Ordering::Relaxed));
         if now < retry_at {
-            return None;
+            return false;
         }
         // A probe that is dropped half-way is followed by another, later.
         let next = now.saturating_add(nanos(Self::PAUSE.saturating_add(patience)));
-        let is_first = self.retry_at.compare_exchange(retry_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        is_first.then_some(Admission::AsProbe)
+        self.retry_at.compare_exchange(retry_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     pub(super) fn succeeded(&self) {
@@ -77,10 +68,10 @@ mod tests {
         let clock = ManualClock::at(UnixTime::from_secs(1_800_000_000));
         let breaker = Breaker { clock: SharedClock::new(clock.clone()), ..Breaker::default() };
         for failure in 0..Breaker::FAILURES {
-            assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsUsual), "{failure}");
+            assert!(breaker.admits(PATIENCE), "{failure}");
             breaker.failed();
         }
-        assert_eq!(breaker.admit(PATIENCE), None);
+        assert!(!breaker.admits(PATIENCE));
         (breaker, clock)
     }
 
@@ -89,29 +80,29 @@ mod tests {
         let (breaker, clock) = opened();
         for _ in 0..3 {
             clock.advance(Breaker::PAUSE - Duration::from_nanos(1));
-            assert_eq!(breaker.admit(PATIENCE), None);
+            assert!(!breaker.admits(PATIENCE));
             clock.advance(Duration::from_nanos(1));
-            assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsProbe));
-            assert_eq!(breaker.admit(PATIENCE), None, "one is enough");
+            assert!(breaker.admits(PATIENCE));
+            assert!(!breaker.admits(PATIENCE), "one is enough");
             clock.advance(PATIENCE);
             breaker.failed();
-            assert_eq!(breaker.admit(PATIENCE), None);
+            assert!(!breaker.admits(PATIENCE));
         }
         clock.advance(Breaker::PAUSE);
-        assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsProbe));
+        assert!(breaker.admits(PATIENCE));
         breaker.succeeded();
-        assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsUsual));
+        assert!(breaker.admits(PATIENCE));
     }
 
     #[test]
     fn a_probe_that_is_never_heard_of_again_is_followed_by_another() {
         let (breaker, clock) = opened();
         clock.advance(Breaker::PAUSE);
-        assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsProbe));
+        assert!(breaker.admits(PATIENCE));
         clock.advance(Breaker::PAUSE);
-        assert_eq!(breaker.admit(PATIENCE), None, "it may still answer");
+        assert!(!breaker.admits(PATIENCE), "it may still answer");
         clock.advance(PATIENCE);
-        assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsProbe));
+        assert!(breaker.admits(PATIENCE));
     }
 
     #[test]
@@ -121,6 +112,6 @@ mod tests {
             breaker.failed();
             breaker.succeeded();
         }
-        assert_eq!(breaker.admit(PATIENCE), Some(Admission::AsUsual));
+        assert!(breaker.admits(PATIENCE));
     }
 }

@@ -1,12 +1,15 @@
 use std::{sync::LazyLock, time::Duration};
 
-use super::{Asked, RedisConnection, millis, script::Script};
-use crate::store::{NonceStore, ReplayKey, Reserved, StoreError, Token};
+use super::{Asked, RedisConnection, millis, rates, script::Script};
+use crate::store::{Charge, LimitingNonceStore, NonceStore, Rate, ReplayKey, Reserved, StoreError, Token};
 
 /// Remembers deliveries in Redis or Valkey: for several processes, and longer than any of them lives.
 ///
 /// A delivery is one key of about a hundred bytes on the server, which expires by itself. When the server cannot be reached, or is too slow,
 /// deliveries are answered `503`, and their senders try again. See [`RedisConnection`] for what is needed of the server.
+///
+/// It limits senders in the same question ([`LimitingNonceStore`]): their accounts are those of a [`RedisRateStore`](super::RedisRateStore) under the
+/// same prefix. In a cluster, delivery and account must lie in the same slot, see [`RedisConnection::prefix`].
 ///
 /// ```no_run
 /// use tower_webhook::{layer::WebhookLayer, provider, store::{RedisConnection, RedisNonceStore}};
@@ -25,19 +28,13 @@ impl RedisNonceStore {
     pub const fn new(redis: RedisConnection) -> Self {
         Self { redis }
     }
-
-    fn run<T: 'static>(
-        &self,
-        script: &'static Script,
-        (key, token, time): (ReplayKey, Token, Duration),
-        read: fn(i64) -> Result<T, StoreError>,
-    ) -> Asked<T> {
-        let arguments = [format!("{:032x}", token.as_u128()), millis(time)];
-        self.redis.run(script, self.redis.key("nonce", key.short()), arguments, read)
-    }
 }
 
-static RESERVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("reserve.lua")));
+static RESERVE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("claim.lua"), include_str!("reserve.lua"))));
+static RESERVE_WITHIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("settle.lua"), include_str!("claim.lua"), include_str!("reserve_within.lua")))
+});
 static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("commit.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
 
@@ -46,21 +43,44 @@ impl NonceStore for RedisNonceStore {
     type Settle = Asked<()>;
 
     fn reserve(&self, key: ReplayKey, token: Token, lease: Duration) -> Self::Reserve {
-        self.run(&RESERVE, (key, token, lease), |answer| match answer {
-            -1 => Ok(Reserved::Done),
-            0 => Ok(Reserved::Fresh),
-            left => {
-                let left = u64::try_from(left).map_err(|_| StoreError::Unavailable)?;
-                Ok(Reserved::InProgress { retry_after: Duration::from_millis(left) })
-            }
-        })
+        let keys = vec![self.redis.nonce_key(key)];
+        self.redis.run(&RESERVE, keys, vec![digits(token), millis(lease)], reserved)
     }
 
     fn commit(&self, key: ReplayKey, token: Token, retention: Duration) -> Self::Settle {
-        self.run(&COMMIT, (key, token, retention), |_| Ok(()))
+        let keys = vec![self.redis.nonce_key(key)];
+        self.redis.run(&COMMIT, keys, vec![digits(token), millis(retention)], settled)
     }
 
     fn release(&self, key: ReplayKey, token: Token) -> Self::Settle {
-        self.run(&RELEASE, (key, token, Duration::ZERO), |_| Ok(()))
+        self.redis.run(&RELEASE, vec![self.redis.nonce_key(key)], vec![digits(token)], settled)
     }
+}
+
+impl LimitingNonceStore for RedisNonceStore {
+    fn reserve_within(&self, rate: &Rate, key: ReplayKey, token: Token, lease: Duration) -> Self::Reserve {
+        let keys = vec![self.redis.nonce_key(key), self.redis.rate_key(rate.key)];
+        let charge = rates::terms(&rate.quotas, Charge::IfAllowed(rate.cost));
+        let arguments = [digits(token), millis(lease)].into_iter().chain(charge).collect();
+        self.redis.run(&RESERVE_WITHIN, keys, arguments, reserved)
+    }
+}
+
+fn digits(token: Token) -> String {
+    format!("{:032x}", token.as_u128())
+}
+
+fn reserved((what, micros): (i64, i64)) -> Result<Reserved, StoreError> {
+    let retry_after = rates::time(micros)?;
+    match what {
+        0 => Ok(Reserved::Fresh),
+        1 => Ok(Reserved::InProgress { retry_after }),
+        2 => Ok(Reserved::Done),
+        3 => Ok(Reserved::Limited { retry_after }),
+        _ => Err(StoreError::Unavailable),
+    }
+}
+
+fn settled(_: i64) -> Result<(), StoreError> {
+    Ok(())
 }

@@ -1,4 +1,4 @@
-use ::redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, aio::ConnectionManager};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionManager};
 use sha1::{Digest, Sha1};
 
 /// A script that the server knows by its digest, once it has seen it.
@@ -15,15 +15,15 @@ impl Script {
     /// Runs it; in full if the server has forgotten it.
     ///
     /// Not loaded and run by its digest again, as the client's own helper does: it may be forgotten in between.
-    pub(super) async fn run(
+    pub(super) async fn run<A: FromRedisValue>(
         &self,
         connection: &mut ConnectionManager,
-        key: &str,
+        keys: &[String],
         arguments: &[String],
-    ) -> RedisResult<i64> {
+    ) -> RedisResult<A> {
         let command = |name: &str, script: &str| -> Cmd {
             let mut command = ::redis::cmd(name);
-            command.arg(script).arg(1).arg(key).arg(arguments);
+            command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
             command
         };
         match command("EVALSHA", &self.digest).query_async(connection).await {

@@ -61,6 +61,39 @@ fn an_accepted_request_allocates_at_most_twice_and_a_refused_one_once() {
 }
 
 #[test]
+fn a_rate_limit_allocates_nothing_to_let_through_and_twice_to_refuse() {
+    async fn answer<B>(_: Request<B>) -> Result<Response<()>, Infallible> {
+        Ok(Response::new(()))
+    }
+    let limit = || RateLimitLayer::new(Quota::per_hour(2), ClientAddr::new(), MemoryRateStore::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for (what, layer, let_through, refused) in [
+        // The rejection, and how long to wait.
+        ("each request is charged", limit(), 0, 2),
+        // Whether the request proves to be genuine is told by a mark that travels with it.
+        ("some answers are charged", limit().charge_if(|_| true), 2, 2),
+    ] {
+        let mut service = layer.layer(service_fn(answer));
+        for (status, most) in [
+            // The store may take memory for the account.
+            (StatusCode::OK, u64::MAX),
+            (StatusCode::OK, let_through),
+            (StatusCode::TOO_MANY_REQUESTS, refused),
+            (StatusCode::TOO_MANY_REQUESTS, refused),
+        ] {
+            let mut request = Request::new(());
+            request.headers_mut().insert("user-agent", "stranger".parse().unwrap());
+            request.extensions_mut().insert(PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9))));
+            let counted = allocation_counter::measure(|| {
+                let Ok(response) = runtime.block_on(service.call(request));
+                assert_eq!(response.status(), status, "{what}");
+            });
+            assert!(counted.count_total <= most, "{what}, {status}: {} allocations", counted.count_total);
+        }
+    }
+}
+
+#[test]
 fn memory_is_not_taken_on_the_word_of_a_length() {
     async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
         Ok(Response::new(Full::default()))

@@ -31,7 +31,7 @@ use tower_webhook::{
     },
     provider,
     scheme::{Head, IntoScheme, Outgoing, Scheme, SchemeBuilder, Source, Verifier},
-    store::{MemoryNonceStore, MemoryRateStore, Quota, RateKey, RateStore, StoreError, Verdict},
+    store::{Charge, MemoryNonceStore, MemoryRateStore, Quota, Quotas, RateKey, RateStore, Standing, StoreError},
 };
 
 const SENTINEL: &str = "SENTINEL-3f9c";
@@ -341,9 +341,9 @@ impl<B> Service<Request<B>> for Silent {
 struct NoRates;
 
 impl RateStore for NoRates {
-    type Check = Pending<Result<Verdict, StoreError>>;
+    type Check = Pending<Result<Standing, StoreError>>;
 
-    fn check(&self, _: RateKey, _: Quota) -> Self::Check {
+    fn check(&self, _: RateKey, _: &Quotas, _: Charge) -> Self::Check {
         pending()
     }
 }

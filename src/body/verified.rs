@@ -17,11 +17,13 @@ pub struct Verified {
     body: Buffered,
     delivery: Delivery,
     clock: SharedClock,
+    /// What is done for it must not go on alone, as its reservation is given up when it is dropped.
+    is_reserved: bool,
 }
 
 impl Verified {
     pub(crate) fn new(body: Buffered, delivery: Delivery, clock: SharedClock) -> Self {
-        Self { body: body.without_lease(), delivery, clock }
+        Self { body: body.without_lease(), delivery, clock, is_reserved: false }
     }
 
     /// Whether the signed time, which was judged before the body was read, is still near enough.
@@ -31,12 +33,27 @@ impl Verified {
         })
     }
 
+    pub(crate) fn set_reserved(&mut self) {
+        self.is_reserved = true;
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.is_reserved
+    }
+
+    /// The same delivery, whose bytes have been decoded.
+    pub(crate) fn with_decoded(mut self, bytes: Bytes) -> Self {
+        self.delivery = self.delivery.clone().decoded(&bytes);
+        self.body = self.body.with_bytes(bytes);
+        self
+    }
+
     /// What was proven about the request.
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// The bytes that were verified.
+    /// The bytes that were verified, or what they were decoded to.
     pub fn bytes(&self) -> &Bytes {
         self.body.bytes()
     }

@@ -3,7 +3,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -13,11 +13,16 @@ use tokio::time::Sleep;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Refusal, guard::take_ready};
+use super::{
+    Refusal,
+    background::{InBackground, poll_once, without_waiting},
+    guard::take_ready,
+    sender::{sender_key, sender_refusal},
+};
 use crate::{
     ConfigError, Delivery, Rejection,
     body::{Verified, VerifiedBody},
-    store::{NonceStore, ReplayKey, Reserved, StoreError, Token},
+    store::{LimitingNonceStore, NonceStore, Quotas, Rate, ReplayKey, Reserved, StoreError, Token},
 };
 
 /// Lets each delivery be handled once: no replay gets through, and no retry of a failed delivery is turned away.
@@ -25,7 +30,9 @@ use crate::{
 /// A delivery is reserved before the handler runs. If the handler succeeds (any 2xx), it is remembered, and whoever sends it
 /// again is answered `200` without the handler. If it fails in any way (another status, a failed gRPC call, an error, a panic, a deadline,
 /// a client that hangs up), the reservation is given up, and the sender's retry is handled. While it is reserved, others are
-/// answered `503` with `Retry-After`.
+/// answered `503` with `Retry-After`; so is everyone while the store does not answer, unless [told otherwise](Self::dangerous).
+///
+/// Handlers that take longer than clients wait are begun again with each retry: [`RunToEndLayer`](super::RunToEndLayer) lets them finish.
 ///
 /// What is the same delivery is said by [`Delivery::replay_key`]. Where the signature covers neither id nor time, the
 /// same bytes are accepted for ever, and this layer knows them only for its retention (three days or more by default): later, a replay
@@ -50,10 +57,14 @@ use crate::{
 /// Handlers that do not answer at once panic outside a Tokio runtime with its timer enabled.
 #[derive(Clone)]
 #[must_use]
-pub struct RejectReplayLayer<N> {
+pub struct RejectReplayLayer<N: NonceStore> {
     store: N,
     config: Arc<Config>,
+    reserve_within: Option<ReserveWithin<N>>,
 }
+
+/// [`LimitingNonceStore::reserve_within`], for stores that may have none.
+type ReserveWithin<N> = fn(&N, &Rate, ReplayKey, Token, Duration) -> <N as NonceStore>::Reserve;
 
 #[derive(Clone)]
 struct Config {
@@ -62,6 +73,8 @@ struct Config {
     handler_timeout: Duration,
     lease: Duration,
     is_success: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+    sender_quotas: Option<Quotas>,
+    fails_open: bool,
 }
 
 impl Config {
@@ -83,8 +96,10 @@ impl<N: NonceStore> RejectReplayLayer<N> {
             handler_timeout: Duration::from_secs(30),
             lease: Duration::from_secs(40),
             is_success: Arc::new(is_success),
+            sender_quotas: None,
+            fails_open: false,
         };
-        Self { store, config: Arc::new(config) }
+        Self { store, config: Arc::new(config), reserve_within: None }
     }
 
     /// A name for this endpoint's deliveries in a store that it shares with others.
@@ -123,8 +138,38 @@ impl<N: NonceStore> RejectReplayLayer<N> {
         Ok(self)
     }
 
-    pub(super) fn with_store<New>(self, store: New) -> RejectReplayLayer<New> {
-        RejectReplayLayer { store, config: self.config }
+    /// Which answers mean that a delivery has been handled. 2xx by default, with a `grpc-status` of 0 if there is one in the head.
+    pub fn success_if(mut self, is_success: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.config).is_success = Arc::new(is_success);
+        self
+    }
+
+    /// The door to what gives up a part of the protection.
+    pub fn dangerous(self) -> Dangerous<Self> {
+        Dangerous(self)
+    }
+
+    pub(super) fn fail_open(mut self) -> Self {
+        Arc::make_mut(&mut self.config).fails_open = true;
+        self
+    }
+
+    pub(super) fn with_store<New: NonceStore>(self, store: New) -> RejectReplayLayer<New> {
+        RejectReplayLayer { store, config: self.config, reserve_within: None }
+    }
+
+    /// # Errors
+    ///
+    /// If senders were limited in another store than that which is asked.
+    pub(super) fn check_limit(&self) -> Result<(), ConfigError> {
+        match (self.config.sender_quotas, self.reserve_within) {
+            (Some(quotas), None) => Err(ConfigError::invalid(
+                "limit of senders",
+                format!("{:?}", quotas.as_slice()),
+                "another store was given afterwards: give the store first",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// # Errors
@@ -138,25 +183,80 @@ impl<N: NonceStore> RejectReplayLayer<N> {
             _ => Ok(()),
         }
     }
+}
 
-    /// Which answers mean that a delivery has been handled. 2xx by default, with a `grpc-status` of 0 if there is one in the head.
-    pub fn success_if(mut self, is_success: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        Arc::make_mut(&mut self.config).is_success = Arc::new(is_success);
+impl<N: LimitingNonceStore> RejectReplayLayer<N> {
+    /// Lets only so many deliveries of each verified sender through, counted as [`BySender`](super::BySender) counts them, with one question to the
+    /// store instead of two.
+    ///
+    /// Only what reaches the handler counts: duplicates, and deliveries that are being handled, cost nothing. A sender that must wait is
+    /// answered `429`, or `503` if it would give up after that, and nothing is reserved.
+    ///
+    /// ```
+    /// use tower_webhook::{layer::RejectReplayLayer, store::{LimitingNonceStore, Quota}};
+    ///
+    /// fn layer<N: LimitingNonceStore>(store: N) -> RejectReplayLayer<N> {
+    ///     RejectReplayLayer::new(store).limit_senders([Quota::per_second(50), Quota::per_hour(10_000)])
+    /// }
+    /// ```
+    pub fn limit_senders(mut self, quotas: impl Into<Quotas>) -> Self {
+        Arc::make_mut(&mut self.config).sender_quotas = Some(quotas.into());
+        self.reserve_within = Some(N::reserve_within);
         self
     }
 }
+
+/// What gives up a part of the protection, and is to be said by name.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Dangerous<T>(pub(super) T);
+
+impl<N: NonceStore> Dangerous<RejectReplayLayer<N>> {
+    /// Handles deliveries also while the store does not answer, instead of refusing them with `503`.
+    ///
+    /// Meanwhile nothing is known of the past: a replay is handled, a delivery may be handled twice, even at the same moment, and no sender is
+    /// [limited](RejectReplayLayer::limit_senders). Handlers find [`ReplayUnchecked`] in the extensions of such requests. As senders
+    /// try again after a `503`, this is only for those that do not, and for handlers that do not mind.
+    ///
+    /// A store that is full does answer, and so still refuses.
+    ///
+    /// ```
+    /// use tower_webhook::{layer::RejectReplayLayer, store::MemoryNonceStore};
+    ///
+    /// let layer = RejectReplayLayer::new(MemoryNonceStore::new()).dangerous().fail_open();
+    /// ```
+    pub fn fail_open(self) -> RejectReplayLayer<N> {
+        self.0.fail_open()
+    }
+}
+
+/// In a request's extensions: the store did not say whether the delivery is new, and it is [handled all the same](Dangerous::fail_open).
+///
+/// ```
+/// use axum::Extension;
+/// use tower_webhook::layer::ReplayUnchecked;
+///
+/// async fn paid(unchecked: Option<Extension<ReplayUnchecked>>) {
+///     if unchecked.is_some() {
+///         // Look into our own books first.
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplayUnchecked;
 
 fn is_success(head: &Parts) -> bool {
     head.status.is_success() && head.headers.get("grpc-status").is_none_or(|status| status == "0")
 }
 
-impl<N: fmt::Debug> fmt::Debug for RejectReplayLayer<N> {
+impl<N: NonceStore + fmt::Debug> fmt::Debug for RejectReplayLayer<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RejectReplayLayer").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
-impl<S, N: Clone> Layer<S> for RejectReplayLayer<N> {
+impl<S, N: NonceStore> Layer<S> for RejectReplayLayer<N> {
     type Service = RejectReplay<S, N>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -166,7 +266,7 @@ impl<S, N: Clone> Layer<S> for RejectReplayLayer<N> {
 
 /// The service of [`RejectReplayLayer`].
 #[derive(Clone, Debug)]
-pub struct RejectReplay<S, N> {
+pub struct RejectReplay<S, N: NonceStore> {
     inner: S,
     layer: RejectReplayLayer<N>,
 }
@@ -187,22 +287,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let request = request.map(B::into_verified);
-        let RejectReplayLayer { store, config } = &self.layer;
-        let state = match request.body().delivery().replay_key() {
-            // Nothing tells this delivery from another, see `Repeats::Always`.
+        let mut request = request.map(B::into_verified);
+        let layer = &self.layer;
+        let state = match Reservation::of(layer, request.body().delivery()) {
             None => State::handling(self.inner.call(request), None),
             // It was fresh when it came, but memory of an earlier one may have ended while its body was awaited.
             Some(_) if !request.body().is_still_fresh() => {
                 drop(take_ready(&mut self.inner));
                 State::answering(Rejection::Outdated, request)
             }
-            Some(key) => {
-                let reservation = Reservation::new(store, config, key, request.body().delivery());
-                let mut asked = store.reserve(reservation.key, reservation.token, config.lease);
+            Some(mut reservation) => {
+                let mut asked = reservation.ask(layer, request.body().delivery());
                 // A store in memory answers at once, and then the service need not be kept for later.
                 match poll_once(&mut asked) {
-                    Poll::Ready(answer) => match reservation.granted(answer) {
+                    Poll::Ready(answer) => match reservation.granted(answer, &mut request, &layer.config) {
                         Ok(reservation) => State::handling(self.inner.call(request), Some(reservation)),
                         Err(rejection) => {
                             drop(take_ready(&mut self.inner));
@@ -211,13 +309,13 @@ where
                     },
                     Poll::Pending => {
                         let waiting = Waiting { request, inner: take_ready(&mut self.inner), reservation };
-                        let deadline = tokio::time::sleep(config.patience());
+                        let deadline = tokio::time::sleep(layer.config.patience());
                         State::Reserving { asked, waiting: Some(waiting), deadline }
                     }
                 }
             }
         };
-        RejectReplayFuture { state, config: Arc::clone(config) }
+        RejectReplayFuture { state, config: Arc::clone(&self.layer.config) }
     }
 }
 
@@ -289,10 +387,10 @@ where
                             Err(StoreError::Unavailable)
                         }
                     };
-                    let Some(Waiting { request, mut inner, reservation }) = waiting.take() else {
+                    let Some(Waiting { mut request, mut inner, reservation }) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    match reservation.granted(answer) {
+                    match reservation.granted(answer, &mut request, this.config) {
                         Ok(reservation) => State::handling(inner.call(request), Some(reservation)),
                         Err(rejection) => State::answering(rejection, request),
                     }
@@ -362,30 +460,78 @@ struct Reservation<N: NonceStore> {
     /// How long the delivery is accepted.
     window: Option<Duration>,
     retried_for: Duration,
+    /// Nothing tells the delivery from another: it is reserved to be counted, and never committed.
+    only_counts: bool,
+    /// The store said so; otherwise it is handled all the same.
+    is_checked: bool,
+    /// From when it was asked for.
     is_ours: bool,
+    is_granted: bool,
+    lease: Duration,
 }
 
 impl<N: NonceStore> Reservation<N> {
-    fn new(store: &N, config: &Config, key: ReplayKey, delivery: &Delivery) -> Self {
-        Self {
-            store: store.clone(),
-            key: key.scoped(&config.scope),
-            token: Token::unique(),
+    /// Nothing if neither the past nor the sender's rate has a say.
+    fn of(layer: &RejectReplayLayer<N>, delivery: &Delivery) -> Option<Self> {
+        let token = Token::unique();
+        let told_apart = delivery.replay_key().map(|key| key.scoped(&layer.config.scope));
+        let of_its_own = || {
+            layer
+                .reserve_within
+                .is_some()
+                .then(|| ReplayKey::of([b"of its own".as_slice(), &token.as_u128().to_be_bytes()]))
+        };
+        Some(Self {
+            store: layer.store.clone(),
+            key: told_apart.or_else(of_its_own)?,
+            token,
             window: delivery.window(),
             retried_for: delivery.retries().lasting,
-            is_ours: true,
+            only_counts: told_apart.is_none(),
+            is_checked: true,
+            is_ours: false,
+            is_granted: false,
+            lease: layer.config.lease,
+        })
+    }
+
+    fn ask(&mut self, layer: &RejectReplayLayer<N>, delivery: &Delivery) -> N::Reserve {
+        self.is_ours = true;
+        let config = &layer.config;
+        match (layer.reserve_within, config.sender_quotas) {
+            (Some(reserve_within), Some(quotas)) => {
+                let rate = Rate { key: sender_key(delivery), quotas, cost: 1 };
+                reserve_within(&self.store, &rate, self.key, self.token, config.lease)
+            }
+            _ => self.store.reserve(self.key, self.token, config.lease),
         }
     }
 
     /// # Errors
     ///
     /// Why the handler must not run.
-    fn granted(mut self, answer: Result<Reserved, StoreError>) -> Result<Self, Rejection> {
+    fn granted(
+        mut self,
+        answer: Result<Reserved, StoreError>,
+        request: &mut Request<Verified>,
+        config: &Config,
+    ) -> Result<Self, Rejection> {
         let rejection = match answer {
-            Ok(Reserved::Fresh) => return Ok(self),
+            Ok(Reserved::Fresh) => {
+                request.body_mut().set_reserved();
+                self.is_granted = true;
+                return Ok(self);
+            }
             Ok(Reserved::InProgress { retry_after }) => Rejection::InProgress { retry_after },
             Ok(Reserved::Done) => Rejection::Replayed,
+            Ok(Reserved::Limited { retry_after }) => sender_refusal(request.body().delivery(), retry_after),
             Err(StoreError::Full) => Rejection::StoreFull,
+            Err(StoreError::Unavailable) if config.fails_open => {
+                request.body_mut().set_reserved();
+                request.extensions_mut().insert(ReplayUnchecked);
+                self.is_checked = false;
+                return Ok(self);
+            }
             // Perhaps it was granted and only the answer lost, so it is released all the same.
             Err(StoreError::Unavailable) => return Err(Rejection::StoreUnavailable),
         };
@@ -395,7 +541,11 @@ impl<N: NonceStore> Reservation<N> {
 
     /// The commit, if it could not be made at once and is worth waiting for.
     fn commit(mut self, config: &Config) -> Option<InBackground> {
+        if self.only_counts {
+            return None;
+        }
         self.is_ours = false;
+        let is_checked = self.is_checked;
         // A replay may be found fresh at the last moment, and then wait for the store.
         let accepted = self.window.map_or(Duration::ZERO, |window| window.saturating_add(STORE_PATIENCE));
         let default = match self.window {
@@ -408,73 +558,58 @@ impl<N: NonceStore> Reservation<N> {
         match poll_once(&mut asked) {
             Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(_)) => {
-                drop(InBackground::new(self.commit_again(None, retention, config.lease)));
+                drop(InBackground::new(self.commit_again(None, retention)));
                 None
             }
-            Poll::Pending => Some(InBackground::new(self.commit_again(Some(asked), retention, config.lease))),
+            Poll::Pending => {
+                let commit = InBackground::new(self.commit_again(Some(asked), retention));
+                // A store that has kept the sender waiting once must not do so again.
+                is_checked.then_some(commit)
+            }
         }
     }
 
-    /// Tries to commit for as long as the lease keeps others out.
-    async fn commit_again(self, first: Option<N::Settle>, retention: Duration, lease: Duration) {
-        const BETWEEN_TRIES: Duration = Duration::from_secs(1);
-        let end = tokio::time::Instant::now() + lease;
-        let mut asked = first;
-        while tokio::time::Instant::now() < end {
-            if let Some(asked) = asked.take()
-                && matches!(tokio::time::timeout_at(end, asked).await, Ok(Ok(())))
-            {
-                return;
-            }
-            tokio::time::sleep(BETWEEN_TRIES).await;
-            asked = Some(self.store.commit(self.key, self.token, retention));
-        }
+    async fn commit_again(self, first: Option<N::Settle>, retention: Duration) {
+        insist(first, || self.store.commit(self.key, self.token, retention), self.lease).await;
     }
 }
 
 impl<N: NonceStore> Drop for Reservation<N> {
     fn drop(&mut self) {
-        if self.is_ours {
-            let mut asked = self.store.release(self.key, self.token);
-            if poll_once(&mut asked).is_pending() {
-                drop(InBackground::new(async move {
-                    let _ = asked.await;
-                }));
-            }
+        if !self.is_ours {
+            return;
         }
-    }
-}
-
-/// Something that is done even if nobody waits for it: dropped unfinished, it goes on in a task of its own.
-///
-/// Outside a Tokio runtime it is dropped indeed, and the lease ends the reservation.
-struct InBackground(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-impl InBackground {
-    fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Some(Box::pin(future)))
-    }
-}
-
-impl Future for InBackground {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(future) = &mut self.0 else { return Poll::Ready(()) };
-        ready!(future.as_mut().poll(cx));
-        self.0 = None;
-        Poll::Ready(())
-    }
-}
-
-impl Drop for InBackground {
-    fn drop(&mut self) {
-        if let (Some(future), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(future);
+        // What was never granted is mostly not there, and a store that is gone must not be asked again and again for each delivery.
+        if !self.is_granted {
+            let _ = without_waiting(self.store.release(self.key, self.token));
+            return;
         }
+        let (store, key, token, lease) = (self.store.clone(), self.key, self.token, self.lease);
+        let mut asked = store.release(key, token);
+        let first = match poll_once(&mut asked) {
+            Poll::Ready(Ok(())) => return,
+            Poll::Ready(Err(_)) => None,
+            Poll::Pending => Some(asked),
+        };
+        drop(InBackground::new(async move { insist(first, || store.release(key, token), lease).await }));
     }
 }
 
-fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+/// Asks a store until it has done it, for as long as the lease keeps others out.
+async fn insist<F>(first: Option<F>, ask: impl Fn() -> F, lease: Duration)
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+    let end = tokio::time::Instant::now() + lease;
+    let mut asked = first;
+    while tokio::time::Instant::now() < end {
+        if let Some(asked) = asked.take()
+            && matches!(tokio::time::timeout_at(end, asked).await, Ok(Ok(())))
+        {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        asked = Some(ask());
+    }
 }

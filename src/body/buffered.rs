@@ -35,6 +35,17 @@ impl Buffered {
         self.trailers.as_deref()
     }
 
+    /// Other bytes, with the same trailers.
+    pub(super) fn with_bytes(mut self, bytes: Bytes) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// The same bytes, for somebody who looks at them while they count here.
+    pub(crate) fn unleased(&self) -> Self {
+        Self { bytes: self.bytes.clone(), trailers: None, lease: None }
+    }
+
     /// The bytes count as unverified no more.
     pub(super) fn without_lease(mut self) -> Self {
         self.lease = None;

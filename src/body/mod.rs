@@ -6,12 +6,14 @@
 
 mod budget;
 mod buffered;
+mod coding;
 mod read;
 mod verified;
 
 pub use self::{
     budget::BodyBudget,
     buffered::Buffered,
+    coding::ContentCoding,
     verified::{Verified, VerifiedBody},
 };
 pub(crate) use self::{

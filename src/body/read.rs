@@ -8,13 +8,13 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyBudget, Buffered, Lease};
+use super::{BodyBudget, Buffered, ContentCoding, Lease};
 use crate::{ConfigError, Rejection};
 
 /// How much of a body is read, and how long it may take.
@@ -24,13 +24,21 @@ pub(crate) struct Limits {
     pub(crate) total: Duration,
     pub(crate) idle: Duration,
     pub(crate) budget: BodyBudget,
+    /// The codings that bodies may be read in.
+    pub(crate) codings: Vec<ContentCoding>,
 }
 
 impl Limits {
     pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, total: Duration::from_secs(15), idle: Duration::from_secs(5), budget: BodyBudget::process() }
+        Self {
+            max,
+            total: Duration::from_secs(15),
+            idle: Duration::from_secs(5),
+            budget: BodyBudget::process(),
+            codings: Vec::new(),
+        }
     }
 
     /// # Errors
@@ -57,11 +65,12 @@ impl Limits {
         if headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Rejection::UnsupportedTransferCoding);
         }
-        // Senders sign what they have, proxies and servers inflate what they get: only one of the two can be verified.
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(Rejection::UnsupportedContentCoding);
+        // Senders sign what they have, proxies and servers inflate what they get: only one of the two can be verified,
+        // and which of them it is, only those know who allow a coding.
+        match ContentCoding::of(headers)? {
+            Some(coding) if !self.codings.contains(&coding) => Err(Rejection::UnsupportedContentCoding),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

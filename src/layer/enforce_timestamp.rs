@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::Request;
 use tower_layer::Layer;
 
-use super::{Check, Guard, Never, Refusal, Step};
+use super::{Check, Guard, Never, Step};
 use crate::{
     Delivery, Rejection,
     body::{Verified, VerifiedBody},
@@ -75,9 +75,7 @@ impl<B: VerifiedBody> Check<B> for EnforceTimestamp {
 
     fn check(&self, request: Request<B>) -> Step<Verified, Self::Future> {
         let request = request.map(B::into_verified);
-        Step::Now(match self.judge(request.body().delivery()) {
-            Ok(()) => Ok(request),
-            Err(rejection) => Err(Refusal::from(rejection).reusing(request.into_parts().0)),
-        })
+        let judgement = self.judge(request.body().delivery());
+        Step::judged(request, judgement)
     }
 }

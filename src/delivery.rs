@@ -42,8 +42,10 @@ use crate::{
 #[derive(Clone)]
 pub struct Delivery(Arc<Proven>);
 
+#[derive(Clone)]
 pub(crate) struct Proven {
     pub(crate) provider: Arc<str>,
+    pub(crate) tenant: Option<Arc<str>>,
     pub(crate) key_index: usize,
     pub(crate) key_id: Option<Arc<str>>,
     pub(crate) signed_at: Option<SignedAt>,
@@ -52,6 +54,7 @@ pub(crate) struct Proven {
     pub(crate) identity: Identity,
     pub(crate) repeats: Repeats,
     pub(crate) retries: Retries,
+    pub(crate) client_certificate: Option<Arc<str>>,
 }
 
 /// A signed time, and what it takes to judge it again.
@@ -63,6 +66,7 @@ pub(crate) struct SignedAt {
 }
 
 /// What makes a delivery the same as an earlier one.
+#[derive(Clone)]
 pub(crate) enum Identity {
     /// The delivery id, which is signed.
     SignedId,
@@ -71,13 +75,13 @@ pub(crate) enum Identity {
 }
 
 /// Something the request says of itself.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Claim {
     pub(crate) text: ClaimText,
     pub(crate) is_signed: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) enum ClaimText {
     #[default]
     None,
@@ -98,6 +102,13 @@ impl ClaimText {
 }
 
 impl Claim {
+    fn look_into(&mut self, decoded: &Bytes) {
+        if let ClaimText::InBody { body, found, .. } = &mut self.text {
+            *body = decoded.clone();
+            *found = OnceLock::new();
+        }
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.text {
             ClaimText::None => None,
@@ -111,6 +122,7 @@ impl Claim {
 }
 
 /// UTF-8 in a part of the body, or decoded from it.
+#[derive(Clone)]
 pub(crate) struct Text(Bytes);
 
 impl Text {
@@ -135,6 +147,25 @@ impl Delivery {
         Self(Arc::new(proven))
     }
 
+    /// The same delivery, which came over a connection whose peer has shown this certificate.
+    pub(crate) fn with_client_certificate(mut self, subject: Option<Arc<str>>) -> Self {
+        // It was made a moment ago, and nobody else has it yet.
+        if let Some(proven) = Arc::get_mut(&mut self.0) {
+            proven.client_certificate = subject;
+        }
+        self
+    }
+
+    /// The same delivery, which says of itself in decoded bytes what it could not in encoded ones.
+    pub(crate) fn decoded(mut self, body: &Bytes) -> Self {
+        let proven = Arc::make_mut(&mut self.0);
+        proven.event.look_into(body);
+        if !matches!(proven.identity, Identity::SignedId) {
+            proven.id.look_into(body);
+        }
+        self
+    }
+
     /// The signed time, and what it takes to judge it again.
     pub(crate) fn signature_time(&self) -> Option<SignedAt> {
         self.0.signed_at
@@ -148,6 +179,11 @@ impl Delivery {
     /// The name of the scheme that the request was verified by.
     pub fn provider(&self) -> &str {
         &self.0.provider
+    }
+
+    /// Whose key it was, where [several](crate::layer::Tenants) receive deliveries of one provider.
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.tenant.as_deref()
     }
 
     /// Which key of the ring matched, from 0; if keys are [found](crate::key::KeySource), which of those that were.
@@ -185,12 +221,20 @@ impl Delivery {
         self.0.event.is_signed
     }
 
+    /// The subject of the certificate that the connection's peer has shown, if it has: see [`Tls`](crate::Tls). Behind a proxy that is the
+    /// proxy's.
+    ///
+    /// It says who sent the bytes, where the signature says who wrote them.
+    pub fn client_certificate(&self) -> Option<&str> {
+        self.0.client_certificate.as_deref()
+    }
+
     /// How long the same bytes are accepted; `None` if the scheme signs no time, so that they always are.
     pub fn window(&self) -> Option<Duration> {
         self.0.signed_at.map(|signed| signed.tolerance.window())
     }
 
-    /// What makes this delivery the same as an earlier one: a digest over the provider and the signed id, or where
+    /// What makes this delivery the same as an earlier one: a digest over the provider, the tenant and the signed id, or where
     /// no id is signed, the signed bytes. Nothing that an attacker can change without breaking the signature.
     ///
     /// Where neither id nor several signatures are part of the scheme, bytes that the provider signs again with another key are
@@ -206,6 +250,11 @@ impl Delivery {
             digest.update(bytes);
         };
         part(self.0.provider.as_bytes());
+        // Ids are each tenant's own: one who could use up another's would have its deliveries taken for replays.
+        if let Some(tenant) = &self.0.tenant {
+            part(b"tenant");
+            part(tenant.as_bytes());
+        }
         match (&self.0.identity, self.0.repeats) {
             (Identity::SignedId, _) => {
                 part(b"id");
@@ -226,11 +275,14 @@ impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("provider", &self.provider())
+            .field("tenant", &self.tenant())
             .field("id", &self.id())
             .field("event", &self.event())
+            .field("event_is_signed", &self.event_is_signed())
             .field("signed_at", &self.signed_at())
             .field("key_index", &self.0.key_index)
             .field("key_id", &self.key_id())
+            .field("client_certificate", &self.client_certificate())
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 use std::{fmt, time::Duration};
 
+use crate::key::SecretFinding;
+
 /// What is wrong with a configuration, found when a verifier, key, layer or store is built.
 ///
 /// Names the offending value, but never a secret.
@@ -13,6 +15,8 @@ pub enum ConfigError {
         /// What a secret of this format looks like.
         expected: &'static str,
     },
+    /// Something looks wrong about the secret, and that [was to be an error](crate::scheme::VerifierBuilder::deny_findings).
+    SuspiciousSecret(SecretFinding),
     /// What was given as a public key is none, or not of the kind that the scheme needs.
     MalformedKey {
         /// What is wrong with it.
@@ -110,6 +114,7 @@ impl fmt::Display for ConfigError {
         match self {
             Self::EmptySecret => f.write_str("the secret is empty or blank"),
             Self::MalformedSecret { expected } => write!(f, "the secret must be {expected}"),
+            Self::SuspiciousSecret(finding) => finding.fmt(f),
             Self::MalformedKey { why } => write!(f, "the public key cannot be used: {why}"),
             Self::WrongKind { scheme, needed } => write!(f, "scheme `{scheme}` needs {needed}"),
             Self::MissingFeature { what, feature } => {

@@ -4,11 +4,15 @@ use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use aws_lc_rs::{
     digest::{self, Context, Digest},
-    signature::{self as lc, ParsedPublicKey, VerificationAlgorithm},
+    rsa::{self, KeySize},
+    signature::{self as lc, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, VerificationAlgorithm},
 };
 
 use super::{KeyKind, PublicKey};
-use crate::scheme::{Asymmetric, Hash, Shape};
+use crate::{
+    ConfigError,
+    scheme::{Asymmetric, Hash, Shape},
+};
 
 /// A key as the library holds it, for the first algorithm that it was asked for: nearly always the only one.
 #[derive(Default)]
@@ -77,6 +81,24 @@ impl PublicKey {
         })
     }
 
+    /// A key whose other half nobody has.
+    ///
+    /// # Errors
+    ///
+    /// If the library has no randomness to make one of.
+    pub(crate) fn nobodys(kind: KeyKind) -> Result<Self, ConfigError> {
+        let elliptic = |algorithm| Ok(EcdsaKeyPair::generate(algorithm)?.public_key().as_ref().to_vec());
+        let bytes = match kind {
+            KeyKind::Ed25519 => Ed25519KeyPair::generate().map(|pair| pair.public_key().as_ref().to_vec()),
+            KeyKind::P256 => elliptic(&lc::ECDSA_P256_SHA256_ASN1_SIGNING),
+            KeyKind::P384 => elliptic(&lc::ECDSA_P384_SHA384_ASN1_SIGNING),
+            KeyKind::P521 => elliptic(&lc::ECDSA_P521_SHA512_ASN1_SIGNING),
+            KeyKind::Rsa => rsa::KeyPair::generate(KeySize::Rsa2048).map(|pair| pair.public_key().as_ref().to_vec()),
+        };
+        let bytes = bytes.map_err(|_| ConfigError::MalformedKey { why: "none could be made" })?;
+        Ok(Self::raw(kind, bytes))
+    }
+
     /// Whether the library takes the key for this algorithm: not of the wrong kind, not off the curve, not too short.
     pub(crate) fn fits(&self, algorithm: Asymmetric) -> bool {
         self.ready_for(algorithm).is_some()
@@ -113,17 +135,5 @@ fn primitive(algorithm: Asymmetric) -> &'static dyn VerificationAlgorithm {
         Asymmetric::RsaPss(Hash::Sha384) => &lc::RSA_PSS_2048_8192_SHA384,
         Asymmetric::RsaPss(Hash::Sha512) => &lc::RSA_PSS_2048_8192_SHA512,
         Asymmetric::RsaPss(_) => &lc::RSA_PSS_2048_8192_SHA256,
-    }
-}
-
-impl Asymmetric {
-    pub(crate) fn kind(self) -> KeyKind {
-        match self {
-            Self::Ed25519 => KeyKind::Ed25519,
-            Self::Ecdsa(Hash::Sha1 | Hash::Sha256, _) => KeyKind::P256,
-            Self::Ecdsa(Hash::Sha384, _) => KeyKind::P384,
-            Self::Ecdsa(Hash::Sha512, _) => KeyKind::P521,
-            Self::RsaPkcs1(_) | Self::RsaPss(_) => KeyKind::Rsa,
-        }
     }
 }

@@ -37,15 +37,16 @@ impl Tag {
     }
 }
 
-/// The position of the first of `expected` that equals one of `candidates`.
+/// The position of the first of `expected` that equals one of `candidates`, among those that count.
 ///
-/// Looks at all pairs, so that the time taken says neither which key matched nor which signature.
-pub(crate) fn first_match(expected: &[Tag], candidates: &[Tag]) -> Option<usize> {
+/// Looks at all pairs, so that the time taken says neither which key matched, whether it counts, nor which signature.
+pub(crate) fn first_match(expected: &[Tag], candidates: &[Tag], counts: impl Fn(usize) -> bool) -> Option<usize> {
     let mut found = Choice::from(0);
     let mut position = u64::MAX;
-    for (index, expected) in (0_u64..).zip(expected) {
-        let matches = candidates.iter().fold(Choice::from(0), |any, tag| any | expected.ct_eq(tag));
-        position.conditional_assign(&index, matches & !found);
+    for (index, expected) in expected.iter().enumerate() {
+        let any = candidates.iter().fold(Choice::from(0), |any, tag| any | expected.ct_eq(tag));
+        let matches = any & Choice::from(u8::from(counts(index)));
+        position.conditional_assign(&(index as u64), matches & !found);
         found |= matches;
     }
     bool::from(found).then(|| usize::try_from(position).ok()).flatten()
@@ -69,9 +70,11 @@ mod tests {
             (vec![tag(9), tag(3)], Some(2)),
             (vec![tag(3), tag(2)], Some(1)),
         ] {
-            assert_eq!(first_match(&keys, &candidates), expected);
+            assert_eq!(first_match(&keys, &candidates, |_| true), expected);
         }
-        assert_eq!(first_match(&[], &[tag(1)]), None);
+        assert_eq!(first_match(&[], &[tag(1)], |_| true), None);
+        assert_eq!(first_match(&keys, &[tag(1), tag(3)], |index| index != 0), Some(2));
+        assert_eq!(first_match(&keys, &keys, |_| false), None);
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl PublicKey {
         Ok(Self::raw(kind, bytes.to_vec()))
     }
 
-    fn raw(kind: KeyKind, bytes: Vec<u8>) -> Self {
+    pub(super) fn raw(kind: KeyKind, bytes: Vec<u8>) -> Self {
         Self(Arc::new(Inner {
             kind,
             bytes: bytes.into(),

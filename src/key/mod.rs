@@ -21,6 +21,10 @@
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 //!
+//! Keys that change while the server runs are replaced through a [`SwapVerifier`](crate::layer::SwapVerifier), where a secret's rotation is described step by
+//! step; those of many tenants are looked up by [`Tenants`](crate::layer::Tenants). A key may be [good for a time](Key::valid_until) only, its
+//! [use is counted](crate::scheme::Verifier::key_usage), and what [looks wrong](SecretFinding) about a secret is said at start-up.
+//!
 //! Public keys are written as text too: PEM, DER in base64, hexadecimal digits, JSON Web Keys and sets of them ([`PublicKey`]). Those that
 //! a provider publishes are fetched when a request asks for them, by [`RemoteKeys`] or a [`KeySource`] of your own:
 //!
@@ -45,17 +49,22 @@ mod compare;
 mod encoded;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod lint;
+pub(crate) mod lookups;
 mod public;
 mod remote;
 mod ring;
 mod secret;
 mod source;
+mod usage;
 
 pub use self::{
+    lint::{KeyFinding, SecretFinding},
     public::PublicKey,
     ring::{IntoKeys, Key, KeyRing},
     secret::{Secret, SecretFormat},
     source::{FoundKey, HostRule, KeyError, KeyForm, KeyFuture, KeyQuery, KeySource},
+    usage::KeyUsage,
 };
 #[cfg(feature = "_public-key")]
 pub(crate) use asymmetric::{Digested, Digesting};
@@ -68,4 +77,5 @@ pub(crate) use encoded::jwk_set;
 pub use fetch::HttpsFetcher;
 pub(crate) use public::KeyKind;
 pub use remote::{NoBody, RemoteKeys};
-pub(crate) use ring::Material;
+pub(crate) use ring::{Material, Window};
+pub(crate) use usage::UseCounter;

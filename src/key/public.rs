@@ -1,6 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use crate::{ConfigError, scheme::JwsAlgorithm};
+use crate::{
+    ConfigError,
+    scheme::{Asymmetric, Hash, JwsAlgorithm},
+};
 
 /// A public key: what verifies signatures of those who hold the private one.
 ///
@@ -85,6 +88,26 @@ impl PublicKey {
     /// The certificate that the key was taken from, in DER.
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
         self.0.certificate.as_deref()
+    }
+
+    /// # Errors
+    ///
+    /// [`ConfigError::MissingFeature`]: none of `ed25519`, `ecdsa` and `rsa` is on.
+    #[cfg(not(feature = "_public-key"))]
+    pub(crate) fn nobodys(_: KeyKind) -> Result<Self, ConfigError> {
+        Self::parse("")
+    }
+}
+
+impl Asymmetric {
+    pub(crate) fn kind(self) -> KeyKind {
+        match self {
+            Self::Ed25519 => KeyKind::Ed25519,
+            Self::Ecdsa(Hash::Sha1 | Hash::Sha256, _) => KeyKind::P256,
+            Self::Ecdsa(Hash::Sha384, _) => KeyKind::P384,
+            Self::Ecdsa(Hash::Sha512, _) => KeyKind::P521,
+            Self::RsaPkcs1(_) | Self::RsaPss(_) => KeyKind::Rsa,
+        }
     }
 }
 

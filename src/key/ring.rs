@@ -1,13 +1,51 @@
 use std::{fmt, sync::Arc};
 
-use super::{KeySource, PublicKey, Secret, SecretFormat};
-use crate::ConfigError;
+use super::{KeyFinding, KeySource, PublicKey, Secret, SecretFormat, UseCounter};
+use crate::{ConfigError, clock::UnixTime};
 
-/// A secret or a public key with, if you like, a name for logs and metrics.
+/// A secret or a public key with, if you like, a name for logs and metrics, and the time in which it is good.
+///
+/// ```
+/// use tower_webhook::{clock::UnixTime, key::{Key, KeyRing, Secret}, provider};
+///
+/// // The old key goes by itself, whether or not anybody remembers to take it out.
+/// let handover = UnixTime::from_secs(1_800_000_000);
+/// let ring = KeyRing::new([
+///     Key::new(Secret::text("new secret")?).with_id("2026-11"),
+///     Key::new(Secret::text("old secret")?).with_id("2026-05").valid_until(handover),
+/// ])?;
+/// let stripe = provider::STRIPE.verifier(ring)?;
+/// # Ok::<(), tower_webhook::ConfigError>(())
+/// ```
+///
+/// Clones count their [use](crate::scheme::Verifier::key_usage) together, so a key that stays in the ring when others change keeps its count.
 #[derive(Clone, Debug)]
 pub struct Key {
     material: Material,
     id: Option<Arc<str>>,
+    window: Window,
+    uses: Arc<UseCounter>,
+}
+
+/// When a key is good.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    from: Option<UnixTime>,
+    until: Option<UnixTime>,
+}
+
+impl Window {
+    pub(crate) fn contains(self, now: UnixTime) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+
+    pub(crate) fn is_always(self) -> bool {
+        self.from.is_none() && self.until.is_none()
+    }
+
+    fn is_never(self) -> bool {
+        matches!((self.from, self.until), (Some(from), Some(until)) if until <= from)
+    }
 }
 
 /// What a key is made of.
@@ -20,12 +58,16 @@ pub(crate) enum Material {
 impl Key {
     /// A secret without a name.
     pub fn new(secret: Secret) -> Self {
-        Self { material: Material::Secret(secret), id: None }
+        Self::of(Material::Secret(secret))
     }
 
     /// A public key without a name. Where a scheme pins the root of a chain of certificates, that root.
     pub fn public(key: PublicKey) -> Self {
-        Self { material: Material::Public(key), id: None }
+        Self::of(Material::Public(key))
+    }
+
+    fn of(material: Material) -> Self {
+        Self { material, id: None, window: Window::default(), uses: Arc::default() }
     }
 
     /// Names the key: [`Delivery::key_id`](crate::Delivery::key_id) will say it. If requests name the key that signed them, as `kid` in a JSON
@@ -33,6 +75,28 @@ impl Key {
     pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Good from this moment on; before, the key is as if it were not there.
+    pub fn valid_from(mut self, from: UnixTime) -> Self {
+        self.window.from = Some(from);
+        self
+    }
+
+    /// Good until this moment, and as if it were not there from then on.
+    ///
+    /// It is the moment of the request that counts, not the time that was signed: whoever holds a key that leaked signs what time they like.
+    pub fn valid_until(mut self, until: UnixTime) -> Self {
+        self.window.until = Some(until);
+        self
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    pub(crate) fn uses(&self) -> &Arc<UseCounter> {
+        &self.uses
     }
 
     pub(crate) fn material(&self) -> &Material {
@@ -60,7 +124,7 @@ impl From<PublicKey> for Key {
 ///
 /// All of them belong to one sender. Replay protection does not tell deliveries under one from those under another, or else a
 /// delivery that was signed with both could be replayed by leaving one signature out. Senders that do not
-/// know each other's ids, such as tenants, need verifiers of their own.
+/// know each other's ids, such as [tenants](crate::layer::Tenants), need verifiers of their own.
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Vec<Key>,
@@ -72,7 +136,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoKeys`] without keys, [`ConfigError::DuplicateKey`] if two hold the same secret.
+    /// [`ConfigError::NoKeys`] without keys, [`ConfigError::DuplicateKey`] if two hold the same secret, [`ConfigError::Key`] if one is never good.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, ConfigError> {
         let keys: Vec<Key> = keys.into_iter().collect();
         if keys.is_empty() {
@@ -81,6 +145,10 @@ impl KeyRing {
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|earlier| same(&earlier.material, &key.material)) {
                 return Err(ConfigError::DuplicateKey { index });
+            }
+            if key.window.is_never() {
+                let why = "the key would be good at no time";
+                return Err(ConfigError::invalid("validity", format!("{:?}", key.window), why).at_key(index));
             }
         }
         Ok(Self { keys, source: None })
@@ -95,6 +163,11 @@ impl KeyRing {
     #[expect(clippy::len_without_is_empty, reason = "a ring without keys has a source")]
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// What looks wrong about its secrets; nothing, mostly.
+    pub fn lint(&self) -> Vec<KeyFinding> {
+        super::lint::findings(&self.keys)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {

@@ -12,11 +12,15 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 
-use super::{Check, Guard, Refusal, Step, limits::limit_methods};
+use super::{
+    Check, Choice, ChoiceFuture, Guard, Refusal, Step, VerifierSource, authentic::Authentic, limits::limit_methods,
+    verifiers::SharedSource,
+};
 use crate::{
-    ConfigError, Rejection,
-    body::{BodyBudget, Limits, ReadBody, Verified},
-    clock::{Clock, SharedClock},
+    ConfigError, Delivery, Rejection, Tls, TrustedProxies,
+    body::{BodyBudget, Buffered, ContentCoding, Limits, ReadBody, Verified},
+    client_addr::{Origin, Said, own_host, peer},
+    clock::{Clock, SharedClock, UnixTime},
     framework,
     scheme::{Head, Verification, Verifier},
 };
@@ -37,6 +41,8 @@ use crate::{
 /// # Ok::<(), tower_webhook::ConfigError>(())
 /// ```
 ///
+/// Whose keys count may depend on the request, see [`VerifierSource`].
+///
 /// # Panics
 ///
 /// Requests whose body is not there at once panic outside a Tokio runtime with its timer enabled.
@@ -49,16 +55,21 @@ pub struct VerifySignatureLayer {
 
 #[derive(Clone, Debug)]
 struct Config {
-    verifier: Verifier,
+    source: SharedSource,
+    origins: Option<PublicOrigins>,
     limits: Limits,
     clock: SharedClock,
 }
 
 impl VerifySignatureLayer {
-    /// A layer with the default bounds and the system's clock.
-    pub fn new(verifier: Verifier) -> Self {
-        let limits = Limits::new(verifier.max_body());
-        Self { config: Arc::new(Config { verifier, limits, clock: SharedClock::default() }) }
+    /// A layer with the default bounds and the system's clock, for a [`Verifier`] or a [source](VerifierSource) of several.
+    pub fn new(source: impl VerifierSource) -> Self {
+        Self::of(SharedSource::new(source))
+    }
+
+    pub(super) fn of(source: SharedSource) -> Self {
+        let limits = Limits::new(source.largest_body());
+        Self { config: Arc::new(Config { source, origins: None, limits, clock: SharedClock::default() }) }
     }
 
     /// Asks another clock whether requests are fresh.
@@ -67,10 +78,55 @@ impl VerifySignatureLayer {
         self
     }
 
+    /// Takes the origin that the sender called from what trusted proxies say, for schemes that sign the URL: for servers with several
+    /// names. See [how proxies say so](TrustedProxies#protocol-and-host); where they do not speak of the host, it is the request's own.
+    ///
+    /// It must be one of these `origins`, written as for [`public_origin`](crate::scheme::VerifierBuilder::public_origin), or the answer is
+    /// 421. Requests from elsewhere were sent to the verifier's own origin, whatever they say. With all of them, a host that is missing or
+    /// ambiguous is refused with 400, whatever the scheme, and without a peer the answer is `500`.
+    ///
+    /// ```
+    /// use tower_webhook::{
+    ///     ForwardingHeader, TrustedProxies, layer::VerifySignatureLayer, provider, scheme::Verifier,
+    /// };
+    ///
+    /// let square = Verifier::builder(provider::SQUARE).public_origin("https://a.example").build("signature key")?;
+    /// let proxies = TrustedProxies::networks(["10.0.0.0/8"], ForwardingHeader::XForwardedFor)?;
+    /// let layer = VerifySignatureLayer::new(square)
+    ///     .public_origin_from(proxies, ["https://a.example", "https://b.example"])?;
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no origin; if one is none, or stands there twice; if a verifier has a whole public URL.
+    pub fn public_origin_from(
+        mut self,
+        proxies: TrustedProxies,
+        origins: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, ConfigError> {
+        let origins = PublicOrigins::new(self.config.source.examples(), proxies, origins)?;
+        Arc::make_mut(&mut self.config).origins = Some(origins);
+        Ok(self)
+    }
+
     limit_methods!();
 
-    pub(super) fn verifier(&self) -> &Verifier {
-        &self.config.verifier
+    /// Also verifies bodies in these codings, as they were sent: for providers that sign what they have encoded. None by default.
+    ///
+    /// They go on encoded; `DecodeBodyLayer`, inside this one, decodes them. No scheme signs which coding it is.
+    pub fn allow_content_codings(mut self, codings: impl IntoIterator<Item = ContentCoding>) -> Self {
+        self.limits_mut().codings = codings.into_iter().collect();
+        self
+    }
+
+    pub(super) fn check(&self) -> VerifySignature {
+        VerifySignature(Arc::clone(&self.config))
+    }
+
+    /// The longest time in which the same signature is accepted.
+    pub(super) fn longest_acceptance(&self) -> Duration {
+        self.config.source.longest_acceptance()
     }
 
     /// # Errors
@@ -89,7 +145,7 @@ impl<S> Layer<S> for VerifySignatureLayer {
     type Service = Guard<S, VerifySignature>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guard::new(inner, VerifySignature(Arc::clone(&self.config)))
+        Guard::new(inner, self.check())
     }
 }
 
@@ -98,12 +154,100 @@ impl<S> Layer<S> for VerifySignatureLayer {
 pub struct VerifySignature(Arc<Config>);
 
 impl VerifySignature {
-    fn begin(&self, head: &Parts, body: &impl Body) -> Result<Verification, Rejection> {
-        let Config { verifier, limits, clock } = &*self.0;
-        verifier.check_method(&head.method)?;
+    fn begin(&self, head: &Parts, body: &impl Body) -> Result<Progress, Rejection> {
+        let Config { source, origins, limits, clock } = &*self.0;
+        source.check_method(&head.method)?;
+        let origin = match origins {
+            Some(origins) => origins.named_for(head)?,
+            None => None,
+        };
         limits.check_head(&head.headers, body)?;
         let now = clock.now().map_err(|_| Rejection::ClockUnavailable)?;
-        verifier.begin(signed_head(head), now)
+        match source.choose(head, now) {
+            Choice::Now(chosen) => Progress::begin(&self.at(origin, chosen?)?, head, now),
+            Choice::Later(choice) if origin.is_none() => Ok(Progress::Choosing(choice, now)),
+            Choice::Later(choice) => {
+                let this = self.clone();
+                Ok(Progress::Choosing(Box::pin(async move { this.at(origin, choice.await?) }), now))
+            }
+        }
+    }
+
+    /// The verifier for requests that were sent to the origin of this number, or to its own.
+    fn at(&self, origin: Option<usize>, chosen: Verifier) -> Result<Verifier, Rejection> {
+        match (&self.0.origins, origin) {
+            (Some(origins), Some(origin)) => origins.at(origin, &chosen),
+            _ => Ok(chosen),
+        }
+    }
+}
+
+/// The origins that trusted proxies choose from.
+#[derive(Clone, Debug)]
+struct PublicOrigins {
+    proxies: TrustedProxies,
+    origins: Vec<Box<str>>,
+    /// Verifiers that are known beforehand, and each of them at each origin.
+    ready: Vec<(Verifier, Vec<Verifier>)>,
+}
+
+impl PublicOrigins {
+    fn new(
+        verifiers: &[Verifier],
+        proxies: TrustedProxies,
+        origins: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, ConfigError> {
+        const WHAT: &str = "public origin";
+        let mut this = Self { proxies, origins: Vec::new(), ready: Vec::new() };
+        for origin in origins {
+            let origin = origin.as_ref();
+            // Says better what is wrong with it.
+            verifiers.iter().try_for_each(|verifier| verifier.at_origin(origin).map(drop))?;
+            match Origin::parse(origin) {
+                None => return Err(ConfigError::invalid(WHAT, origin, "must be a scheme, a host and perhaps a port")),
+                Some(parsed) if this.position(parsed).is_some() => {
+                    return Err(ConfigError::invalid(WHAT, origin, "is named twice"));
+                }
+                Some(_) => this.origins.push(origin.into()),
+            }
+        }
+        if this.origins.is_empty() {
+            return Err(ConfigError::invalid("public origins", "[]", "none is named"));
+        }
+        for verifier in verifiers {
+            let at_each = this.origins.iter().map(|origin| verifier.at_origin(origin)).collect::<Result<_, _>>()?;
+            this.ready.push((verifier.clone(), at_each));
+        }
+        Ok(this)
+    }
+
+    /// The number of the origin that trusted proxies name; none, if the peer is no trusted proxy.
+    fn named_for(&self, head: &Parts) -> Result<Option<usize>, Rejection> {
+        let own_host = own_host(head)?;
+        let Some(arrival) = self.proxies.arrival(peer(&head.extensions)?, &head.headers) else { return Ok(None) };
+        let host = match arrival.host {
+            Said::Nothing => own_host,
+            Said::Text(host) => host,
+            Said::Unclear => return Err(Rejection::Misdirected),
+        };
+        let Said::Text(proto) = arrival.proto else { return Err(Rejection::Misdirected) };
+        let origin = Origin::new(proto, host);
+        origin.and_then(|origin| self.position(origin)).map(Some).ok_or(Rejection::Misdirected)
+    }
+
+    fn position(&self, origin: Origin<'_>) -> Option<usize> {
+        self.origins.iter().position(|known| Origin::parse(known) == Some(origin))
+    }
+
+    fn at(&self, origin: usize, chosen: &Verifier) -> Result<Verifier, Rejection> {
+        if let Some((_, at_each)) = self.ready.iter().find(|(verifier, _)| verifier.is(chosen))
+            && let Some(verifier) = at_each.get(origin)
+        {
+            return Ok(verifier.clone());
+        }
+        let origin = self.origins.get(origin).map(|origin| chosen.at_origin(origin));
+        let why = "a verifier has a whole public URL, beside `public_origin_from`";
+        origin.and_then(Result::ok).ok_or(Rejection::Misconfigured { why })
     }
 }
 
@@ -113,15 +257,10 @@ impl<B: Body> Check<B> for VerifySignature {
 
     fn check(&self, request: Request<B>) -> Step<Verified, Self::Future> {
         let (head, body) = request.into_parts();
-        let begun = self.begin(&head, &body).and_then(|verification| {
-            let keys = FindKeys::of_head(&verification, signed_head(&head))?;
-            Ok((verification, keys))
-        });
-        match begun {
-            Ok((verification, keys)) => Step::Later(VerifySignatureFuture {
+        match self.begin(&head, &body) {
+            Ok(progress) => Step::Later(VerifySignatureFuture {
                 read: ReadBody::new(body, &self.0.limits),
-                verification,
-                keys,
+                progress,
                 clock: self.0.clock.clone(),
                 head: Some(head),
             }),
@@ -135,10 +274,43 @@ pin_project! {
     pub struct VerifySignatureFuture<B> {
         #[pin]
         read: ReadBody<B>,
-        verification: Verification,
-        keys: FindKeys,
+        progress: Progress,
         clock: SharedClock,
         head: Option<Parts>,
+    }
+}
+
+/// How far the judgement of a request has come.
+#[expect(clippy::large_enum_variant, reason = "the large one is that of nearly all requests")]
+enum Progress {
+    /// Whose keys count is being looked up.
+    Choosing(ChoiceFuture, UnixTime),
+    Reading(Verification, FindKeys),
+}
+
+impl Progress {
+    fn begin(verifier: &Verifier, head: &Parts, now: UnixTime) -> Result<Self, Rejection> {
+        let verification = verifier.begin(signed_head(head), now)?;
+        let keys = FindKeys::of_head(&verification, signed_head(head))?;
+        Ok(Self::Reading(verification, keys))
+    }
+
+    /// Reads the body, and judges when it is there.
+    fn poll<B: Body>(
+        &mut self,
+        head: &Parts,
+        read: Pin<&mut ReadBody<B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Buffered, Delivery), Rejection>> {
+        if let Self::Choosing(choice, now) = self {
+            let now = *now;
+            *self = Self::begin(&ready!(choice.as_mut().poll(cx))?, head, now)?;
+        }
+        let Self::Reading(verification, keys) = self else { return Poll::Pending };
+        let body = ready!(keys.poll(verification, signed_head(head), read, cx))?;
+        let delivery = verification.judge(signed_head(head), body.bytes())?;
+        let delivery = delivery.with_client_certificate(Tls::shared_client_certificate(&head.extensions));
+        Poll::Ready(Ok((body, delivery)))
     }
 }
 
@@ -147,23 +319,17 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let verification = this.verification;
-        let found = match &*this.head {
-            Some(head) => this.keys.poll(verification, signed_head(head), this.read, cx),
+        let judged = match &*this.head {
+            Some(head) => ready!(this.progress.poll(head, this.read, cx)),
             None => return Poll::Pending,
         };
-        let read = ready!(found);
         let Some(head) = this.head.take() else { return Poll::Pending };
-        let verified = read.and_then(|body| {
-            let delivery = verification.judge(signed_head(&head), body.bytes())?;
-            Ok(Verified::new(body, delivery, this.clock.clone()))
-        });
-        Poll::Ready(match verified {
-            Ok(body) => {
-                let mut request = Request::from_parts(head, body);
-                let delivery = request.body().delivery().clone();
+        Poll::Ready(match judged {
+            Ok((body, delivery)) => {
+                let mut request = Request::from_parts(head, Verified::new(body, delivery.clone(), this.clock.clone()));
                 request.extensions_mut().insert(delivery);
                 framework::vouch_for_length(&mut request);
+                Authentic::prove(request.extensions());
                 Ok(request)
             }
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
@@ -180,8 +346,7 @@ use super::find_keys::FindKeys;
 /// Without public keys, none are found elsewhere.
 #[cfg(not(feature = "_public-key"))]
 mod only_configured {
-    use super::{Context, Head, Pin, Poll, ReadBody, Rejection, Verification};
-    use crate::body::Buffered;
+    use super::{Buffered, Context, Head, Pin, Poll, ReadBody, Rejection, Verification};
 
     #[derive(Debug)]
     pub(super) struct FindKeys;
@@ -204,7 +369,7 @@ mod only_configured {
 }
 
 /// The head as it was signed: with the target that the sender called, not what is left of it in a nested router.
-fn signed_head(head: &Parts) -> Head<'_> {
+pub(super) fn signed_head(head: &Parts) -> Head<'_> {
     Head { uri: framework::original_uri(&head.extensions).unwrap_or(&head.uri), ..Head::from(head) }
 }
 

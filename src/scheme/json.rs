@@ -93,6 +93,14 @@ pub(crate) fn find_any<'b>(body: &'b [u8], pointers: &[Pointer]) -> Option<Cow<'
     pointers.iter().find_map(|pointer| find(body, pointer))
 }
 
+/// Takes a string off a text, which starts after the opening quote. Lone surrogates are no text.
+pub(crate) fn take_string<'b>(text: &mut &'b [u8]) -> Option<Cow<'b, str>> {
+    let mut scanner = Scanner(text);
+    let string = scanner.string()?.decode();
+    *text = scanner.0;
+    string
+}
+
 /// What is left of the text.
 struct Scanner<'b>(&'b [u8]);
 

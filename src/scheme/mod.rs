@@ -91,7 +91,7 @@ pub use self::{
 pub(crate) use self::{
     algorithm::{Asymmetric, Hash, Shape},
     headers::header_text,
-    json::{Pointer, find_any as find_in_json},
+    json::{Pointer, find_any as find_in_json, take_string as take_json_string},
 };
 use crate::{
     ConfigError, Rejection,

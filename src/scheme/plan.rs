@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    Algorithm, Encoding, Grammar, Host, Keys, Part, Repeats, Retries, Scheme, Signature, Source, Timestamp,
+    Algorithm, Asymmetric, Encoding, Grammar, Host, Keys, Part, Repeats, Retries, Scheme, Signature, Source, Timestamp,
     TimestampFormat, Tolerance, Verifier,
     headers::Family,
     json::Pointer,
@@ -17,7 +17,7 @@ use super::{
 use super::{Jws, JwsAlgorithm, token::ClaimRules};
 use crate::{
     ConfigError, Rejection,
-    key::{HostRule, IntoKeys, SecretFormat},
+    key::{HostRule, IntoKeys, KeyKind, SecretFormat},
 };
 
 /// Beyond this, a time in seconds near now would no longer be of known width, which [`layout`] relies on.
@@ -270,6 +270,25 @@ impl Plan {
         Ok(if other && !first { Family::Other } else { Family::First })
     }
 
+    /// The headers without which a request proves nothing, in each of their families; none if the signature is in no header.
+    pub(super) fn marks(&self) -> Vec<Vec<HeaderName>> {
+        if !matches!(self.signature, Place::Header(_)) {
+            return Vec::new();
+        }
+        let time = self.timestamp.as_ref().map(|(place, _)| place);
+        let id = self.id.as_ref().filter(|_| self.id_is_part).map(|id| &id.what);
+        let named: Vec<_> = [Some(&self.signature), time, id]
+            .into_iter()
+            .flatten()
+            .filter_map(|place| match place {
+                Place::Header(header) => Some(header),
+                _ => None,
+            })
+            .collect();
+        let families = if self.has_alternate { &[Family::First, Family::Other][..] } else { &[Family::First] };
+        families.iter().map(|family| named.iter().map(|header| header.name(*family).clone()).collect()).collect()
+    }
+
     /// Whether the signature can be read before the body.
     pub(super) fn signature_is_in_head(&self) -> bool {
         self.signature_in_head
@@ -315,6 +334,15 @@ impl Plan {
         #[cfg(feature = "jwt")]
         let parameters = parameters.chain(self.jws.iter().flat_map(|jws| jws.claims.parameters()));
         parameters
+    }
+
+    /// The kind of public key that verifies; `None` if secrets do.
+    pub(super) fn key_kind(&self) -> Option<KeyKind> {
+        #[cfg(feature = "jwt")]
+        if let Some(jws) = &self.jws {
+            return jws.algorithms.first().and_then(|algorithm| algorithm.asymmetric()).map(Asymmetric::kind);
+        }
+        self.algorithm.asymmetric().map(Asymmetric::kind)
     }
 
     /// The feature without which no public key can verify a token of this scheme.

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::{HeaderName, Method, Uri};
 
 use super::{
     Algorithm, Asymmetric, CheckedScheme, Head, IntoScheme, Tolerance, Verification,
@@ -10,11 +10,11 @@ use super::{
     request::Parameters,
 };
 #[cfg(feature = "_public-key")]
-use crate::key::{KeySource, PublicKey};
+use crate::key::KeySource;
 use crate::{
     ConfigError, Delivery, Rejection,
     clock::UnixTime,
-    key::{IntoKeys, Key, KeyRing, Material, Secret},
+    key::{IntoKeys, Key, KeyFinding, KeyRing, KeyUsage, Material, PublicKey, Secret, UseCounter, Window},
 };
 
 /// A scheme with its keys: judges requests. Cheap to clone.
@@ -24,16 +24,25 @@ use crate::{
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
+#[derive(Clone)]
 pub(super) struct Inner {
     scheme: CheckedScheme,
     pub(super) keys: Keys,
     pub(super) key_ids: Vec<Option<Arc<str>>>,
+    /// When each key is good; empty if all always are, as mostly.
+    windows: Vec<Window>,
+    uses: Vec<Arc<UseCounter>>,
+    findings: Vec<KeyFinding>,
+    denies_findings: bool,
+    tenant: Option<Arc<str>>,
+    is_decoy: bool,
     pub(super) tolerance: Tolerance,
     pub(super) url: Option<PublicUrl>,
     pub(super) parameters: Parameters,
 }
 
 /// Keys, made ready for what they verify.
+#[derive(Clone)]
 pub(super) enum Keys {
     Macs(Vec<Keyed>),
     /// For hashes of messages that hold the secret.
@@ -67,6 +76,8 @@ pub struct VerifierBuilder {
     tolerance: Option<Tolerance>,
     url: Option<PublicUrl>,
     parameters: Parameters,
+    tenant: Option<Arc<str>>,
+    denies_findings: bool,
 }
 
 impl VerifierBuilder {
@@ -103,6 +114,26 @@ impl VerifierBuilder {
         self
     }
 
+    /// Takes no secret about which something [looks wrong](crate::key::SecretFinding). Otherwise [`Verifier::lint`] lists what does.
+    ///
+    /// ```
+    /// use tower_webhook::{ConfigError, provider, scheme::Verifier};
+    ///
+    /// let refused = Verifier::builder(provider::GITHUB).deny_findings().build("hunter2");
+    /// assert!(matches!(refused, Err(ConfigError::SuspiciousSecret(_))));
+    /// ```
+    pub fn deny_findings(mut self) -> Self {
+        self.denies_findings = true;
+        self
+    }
+
+    /// Whose the keys are, where several receive deliveries of one provider: [`Delivery::tenant`] will say it, and deliveries of different
+    /// tenants are never taken for the same, nor counted together.
+    pub fn tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
     /// A verifier with these keys.
     ///
     /// # Errors
@@ -110,6 +141,27 @@ impl VerifierBuilder {
     /// When the scheme is ambiguous, the keys cannot be used or are of another kind, a setting makes no sense, the scheme signs
     /// the URL and no public one was given, a parameter is missing or empty, or this crate was built without the feature that the scheme needs.
     pub fn build(self, keys: impl IntoKeys) -> Result<Verifier, ConfigError> {
+        self.finish(keys, false)
+    }
+
+    /// A verifier that does all the work of one with a single key, and admits nothing: for requests to somebody who does not exist, and must not be
+    /// told apart from those who do.
+    ///
+    /// Nobody has its key; and what is signed with it all the same is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build); also if the scheme's keys are pinned roots of certificates, which are no tenant's own.
+    pub fn build_decoy(self) -> Result<Verifier, ConfigError> {
+        let kind = self.scheme.as_ref().ok().and_then(|scheme| scheme.0.key_kind());
+        let keys = match kind {
+            None => KeyRing::new([Key::new(Secret::raw(DECOY)?)])?,
+            Some(kind) => KeyRing::new([Key::public(PublicKey::nobodys(kind)?)])?,
+        };
+        self.finish(keys, true)
+    }
+
+    fn finish(self, keys: impl IntoKeys, is_decoy: bool) -> Result<Verifier, ConfigError> {
         let scheme = self.scheme?;
         let plan = &scheme.0;
         if let Some(feature) = plan.algorithm.missing_feature() {
@@ -136,9 +188,26 @@ impl VerifierBuilder {
             }
         }
         let ring = keys.into_keys(plan.secret_format)?;
+        let findings = ring.lint();
+        if self.denies_findings
+            && !is_decoy
+            && let Some(KeyFinding { index, finding, .. }) = findings.first()
+        {
+            let suspicious = ConfigError::SuspiciousSecret(*finding);
+            return Err(if ring.len() == 1 { suspicious } else { suspicious.at_key(*index) });
+        }
         Ok(Verifier(Arc::new(Inner {
             keys: Keys::new(plan, &ring)?,
             key_ids: ring.iter().map(|key| key.id().cloned()).collect(),
+            windows: match ring.iter().all(|key| key.window().is_always()) {
+                true => Vec::new(),
+                false => ring.iter().map(Key::window).collect(),
+            },
+            uses: ring.iter().map(|key| Arc::clone(key.uses())).collect(),
+            findings,
+            denies_findings: self.denies_findings,
+            tenant: self.tenant,
+            is_decoy,
             tolerance,
             url: self.url,
             parameters: self.parameters,
@@ -146,6 +215,9 @@ impl VerifierBuilder {
         })))
     }
 }
+
+/// No secret: whatever is signed with it is refused.
+const DECOY: [u8; 32] = *b"a key with which none is let in.";
 
 impl Keys {
     fn new(plan: &Plan, ring: &KeyRing) -> Result<Self, ConfigError> {
@@ -256,7 +328,32 @@ impl PublicUrl {
 impl Verifier {
     /// Sets up a verifier that needs more than keys.
     pub fn builder(scheme: impl IntoScheme) -> VerifierBuilder {
-        VerifierBuilder { scheme: scheme.into_checked(), tolerance: None, url: None, parameters: Parameters::default() }
+        VerifierBuilder {
+            scheme: scheme.into_checked(),
+            tolerance: None,
+            url: None,
+            parameters: Parameters::default(),
+            tenant: None,
+            denies_findings: false,
+        }
+    }
+
+    /// A verifier that differs from this one in nothing but its keys.
+    ///
+    /// # Errors
+    ///
+    /// If the keys cannot be used or are of another kind.
+    pub fn with_keys(&self, keys: impl IntoKeys) -> Result<Self, ConfigError> {
+        let inner = &*self.0;
+        let builder = VerifierBuilder {
+            scheme: Ok(inner.scheme.clone()),
+            tolerance: self.tolerance(),
+            url: inner.url.clone(),
+            parameters: inner.parameters.clone(),
+            tenant: inner.tenant.clone(),
+            denies_findings: inner.denies_findings,
+        };
+        builder.finish(keys, inner.is_decoy)
     }
 
     /// The name of the scheme.
@@ -267,6 +364,41 @@ impl Verifier {
     /// How far the signed time may lie from now; `None` if the scheme signs no time.
     pub fn tolerance(&self) -> Option<Tolerance> {
         self.plan().timestamp.as_ref().map(|_| self.0.tolerance)
+    }
+
+    /// Whose the keys are, if that was said.
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.tenant.as_deref()
+    }
+
+    /// What looks wrong about the secrets; nothing, mostly. For a warning at start-up.
+    ///
+    /// ```
+    /// use tower_webhook::provider;
+    ///
+    /// let verifier = provider::GITHUB.verifier("hunter2")?;
+    /// for finding in verifier.lint() {
+    ///     eprintln!("{}: {finding}", verifier.provider());
+    /// }
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    pub fn lint(&self) -> &[KeyFinding] {
+        &self.0.findings
+    }
+
+    /// How each configured key has been used so far, by this verifier and its clones: what tells when an old one can go.
+    ///
+    /// ```
+    /// use tower_webhook::provider;
+    ///
+    /// let stripe = provider::STRIPE.verifier([("2026-11", "whsec_new"), ("2026-05", "whsec_old")])?;
+    /// let usage = stripe.key_usage();
+    /// assert_eq!((usage[1].id.as_deref(), usage[1].count, usage[1].last_used), (Some("2026-05"), 0, None));
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    pub fn key_usage(&self) -> Vec<KeyUsage> {
+        let ids = self.0.key_ids.iter().cloned();
+        self.0.uses.iter().zip(ids).enumerate().map(|(index, (uses, id))| uses.read(index, id)).collect()
     }
 
     /// The largest body that the provider sends, in bytes.
@@ -296,6 +428,19 @@ impl Verifier {
         Verification::begin(self, head, now)
     }
 
+    /// Whether the head alone is reason enough to refuse a request, whatever the keys are.
+    ///
+    /// # Errors
+    ///
+    /// If it is.
+    pub(crate) fn begin_without_keys(&self, head: Head<'_>, now: UnixTime) -> Result<(), Rejection> {
+        match self.plan().algorithm {
+            // Tokens in the head are judged at once, and need their keys for that.
+            Algorithm::Jws => self.check_method(head.method),
+            _ => self.begin(head, now).map(drop),
+        }
+    }
+
     /// # Errors
     ///
     /// If deliveries do not come with this method.
@@ -306,8 +451,56 @@ impl Verifier {
         Err(Rejection::MethodNotAllowed { allow: self.plan().allow.clone() })
     }
 
+    /// The same verifier for requests that were sent to another origin.
+    ///
+    /// # Errors
+    ///
+    /// If that is no origin, or the URL that is signed does not depend on one.
+    pub(crate) fn at_origin(&self, origin: &str) -> Result<Self, ConfigError> {
+        let url = PublicUrl::Origin(origin.into());
+        url.check()?;
+        if let Some(PublicUrl::Exact(exact)) = &self.0.url {
+            return Err(ConfigError::invalid("public URL", exact, "is the whole one, so that no origin can be chosen"));
+        }
+        Ok(Self(Arc::new(Inner { url: Some(url), ..Inner::clone(&self.0) })))
+    }
+
+    /// Whether this is a clone of that one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn plan(&self) -> &Plan {
         &self.0.scheme.0
+    }
+
+    /// The headers that a request of this scheme has, in each of its families; none if its signature is in no header.
+    pub(crate) fn marks(&self) -> Vec<Vec<HeaderName>> {
+        self.plan().marks()
+    }
+
+    /// Whether the secret itself comes with each request.
+    pub(crate) fn proves_by_token(&self) -> bool {
+        self.plan().algorithm.is_token()
+    }
+
+    /// Whether a configured key is good at this time.
+    pub(super) fn is_in_time(&self, key_index: usize, now: UnixTime) -> bool {
+        self.0.windows.get(key_index).is_none_or(|window| window.contains(now))
+    }
+
+    pub(super) fn shared_tenant(&self) -> Option<&Arc<str>> {
+        self.0.tenant.as_ref()
+    }
+
+    pub(super) fn is_decoy(&self) -> bool {
+        self.0.is_decoy
+    }
+
+    pub(super) fn record_use(&self, key_index: usize, now: UnixTime) {
+        if let Some(uses) = self.0.uses.get(key_index) {
+            uses.record(now);
+        }
     }
 
     pub(super) fn inner(&self) -> &Inner {

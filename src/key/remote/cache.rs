@@ -1,12 +1,15 @@
 //! What was found at URLs, for how long it counts, and what is being fetched right now. No I/O, no clock of its own.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
 use crate::{
     clock::UnixTime,
-    key::{FoundKey, HostRule, KeyError, KeyForm},
+    key::{
+        FoundKey, HostRule, KeyError, KeyForm,
+        lookups::{self, Entries, Minute},
+    },
 };
 
 /// A set is asked for an id that it does not hold this often at most: ids that strangers invent cost no fetches.
@@ -28,10 +31,10 @@ const FETCHES_PER_MINUTE: u32 = 120;
 
 /// Keys of two kinds of URLs, which never push each other out: those that schemes name, and those that requests choose.
 pub(super) struct Cache {
-    named: Entries,
-    chosen: Entries,
-    /// How many first fetches each provider's requests have caused in the minute that began then.
-    minutes: Vec<(Group, Duration, u32)>,
+    named: Entries<Place, Entry>,
+    chosen: Entries<Place, Entry>,
+    /// How many first fetches each provider's requests have caused.
+    minutes: Vec<(Group, Minute)>,
 }
 
 /// Places that requests to one provider choose from.
@@ -65,8 +68,8 @@ pub(super) struct Landed {
     failure: Option<KeyError>,
 }
 
-pub(super) type Takeoff = watch::Sender<Option<Landed>>;
-pub(super) type Landing = watch::Receiver<Option<Landed>>;
+pub(super) type Takeoff = lookups::Takeoff<Landed>;
+pub(super) type Landing = lookups::Landing<Landed>;
 pub(super) type Answer = Result<Arc<[FoundKey]>, KeyError>;
 
 pub(super) enum Step {
@@ -79,13 +82,6 @@ pub(super) enum Step {
     Fetch(Takeoff, Landing),
 }
 
-struct Entries {
-    max: usize,
-    entries: HashMap<Place, Entry>,
-    /// Counts queries, to tell which entry has not been used for longest.
-    queries: u64,
-}
-
 #[derive(Default)]
 struct Entry {
     held: Option<Held>,
@@ -95,7 +91,6 @@ struct Entry {
     asked_at: Duration,
     /// The id that the last fetch was for.
     asked_for: Option<Box<str>>,
-    used: u64,
 }
 
 struct Held {
@@ -113,42 +108,35 @@ impl Cache {
 
     #[cfg(feature = "x509")]
     pub(super) fn max_entries(&self) -> usize {
-        self.named.max * 2
+        self.named.max() * 2
     }
 
     /// What to do for somebody who asks at `at`, on the monotonic clock.
     pub(super) fn ask(&mut self, place: &Place, id: Option<&str>, now: UnixTime, at: Duration) -> Step {
         let half = if is_chosen(place) { &mut self.chosen } else { &mut self.named };
-        half.queries += 1;
-        if let Some(entry) = half.entries.get_mut(place) {
-            entry.used = half.queries;
-            if let Some(step) = entry.ask(id, now, at) {
-                return step;
-            }
+        let entry = half.get(place);
+        let unseen = entry.as_ref().is_none_or(|entry| entry.held.is_none());
+        if let Some(step) = entry.and_then(|entry| entry.ask(id, now, at)) {
+            return step;
         }
-        let unseen = half.entries.get(place).is_none_or(|entry| entry.held.is_none());
         let group = Group::of(place);
         let mut counted = None;
         if unseen && is_chosen(place) {
             let first_flights = half
-                .entries
                 .iter()
                 .filter(|(other, entry)| entry.flight.is_some() && entry.held.is_none() && Group::of(other) == group);
             let minute = minute(&mut self.minutes, group.clone(), at);
-            if first_flights.count() >= MAX_FLIGHTS || *minute >= FETCHES_PER_MINUTE {
+            if first_flights.count() >= MAX_FLIGHTS || minute.count(at) >= FETCHES_PER_MINUTE {
                 return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
             }
             counted = Some(minute);
         }
-        if !half.entries.contains_key(place) && !half.make_room() {
+        let Some(entry) = half.get_or_make(place) else {
             return Step::Answer(Err(KeyError::Unavailable { why: "too many keys are asked for" }));
-        }
+        };
         if let Some(minute) = counted {
-            *minute += 1;
+            minute.add(at);
         }
-        let queries = half.queries;
-        let entry = half.entries.entry(place.clone()).or_default();
-        entry.used = queries;
         let (takeoff, landing) = entry.take_off(id, at);
         Step::Fetch(takeoff, landing)
     }
@@ -162,7 +150,7 @@ impl Cache {
     ) -> Landed {
         let half = if is_chosen(place) { &mut self.chosen } else { &mut self.named };
         // Entries with a fetch under way are never dropped.
-        let entry = half.entries.entry(place.clone()).or_default();
+        let entry = half.get_or_squeeze_in(place);
         entry.flight = None;
         match fetched {
             Ok((document, age)) => {
@@ -208,19 +196,15 @@ impl Group {
 }
 
 /// The count of the group's current minute.
-fn minute(minutes: &mut Vec<(Group, Duration, u32)>, group: Group, at: Duration) -> &mut u32 {
-    let known = minutes.iter().position(|(known, ..)| *known == group);
+fn minute(minutes: &mut Vec<(Group, Minute)>, group: Group, at: Duration) -> &mut Minute {
+    let known = minutes.iter().position(|(known, _)| *known == group);
     let index = known.unwrap_or_else(|| {
         if minutes.len() < MAX_GROUPS {
-            minutes.push((group, at, 0));
+            minutes.push((group, Minute::beginning(at)));
         }
         minutes.len() - 1
     });
-    let (_, began, count) = &mut minutes[index];
-    if at.saturating_sub(*began) >= Duration::from_secs(60) {
-        (*began, *count) = (at, 0);
-    }
-    count
+    &mut minutes[index].1
 }
 
 /// Whether a stranger can make any number of such places.
@@ -231,23 +215,13 @@ fn is_chosen(place: &Place) -> bool {
     }
 }
 
-impl Entries {
-    fn new(max: usize) -> Self {
-        Self { max, entries: HashMap::new(), queries: 0 }
+impl lookups::Entry for Entry {
+    fn is_in_flight(&self) -> bool {
+        self.flight.is_some()
     }
 
-    /// Drops the entry that is missed least, if there are as many as there may be: one without keys, or else the one unused for longest.
-    fn make_room(&mut self) -> bool {
-        if self.entries.len() < self.max {
-            return true;
-        }
-        let idle = self.entries.iter().filter(|(_, entry)| entry.flight.is_none());
-        let Some(place) =
-            idle.min_by_key(|(_, entry)| (entry.held.is_some(), entry.used)).map(|(place, _)| place.clone())
-        else {
-            return false;
-        };
-        self.entries.remove(&place).is_some()
+    fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 }
 

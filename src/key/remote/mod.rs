@@ -9,7 +9,7 @@ use std::{
     future::{Future, poll_fn, ready},
     ops::RangeInclusive,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,8 +22,11 @@ use http::{
 use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
-use self::cache::{Answer, Cache, Document, Landing, Place, Step, Takeoff};
-use super::{FoundKey, KeyError, KeyForm, KeyFuture, KeyQuery, KeySource, PublicKey};
+use self::cache::{Answer, Cache, Document, Landed, Landing, Place, Step, Takeoff};
+use super::{
+    FoundKey, KeyError, KeyForm, KeyFuture, KeyQuery, KeySource, PublicKey,
+    lookups::{Flight, Lookups, landed, lock},
+};
 use crate::clock::{Clock, SharedClock, UnixTime};
 
 /// Fetches keys from their providers, and remembers them.
@@ -153,22 +156,22 @@ impl RemoteKeys {
     }
 
     fn take_off(&self, place: Place, uri: Uri, id: Option<Box<str>>, now: UnixTime, takeoff: Takeoff) {
-        let flight = Flight { keys: self.clone(), place, takeoff };
+        let flight = Flight::new(Fetching { keys: self.clone(), place }, takeoff);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return flight.land(Err(KeyError::Unavailable { why: "there is no Tokio runtime" }));
         };
         // In a task of its own: who asked first may leave before the others.
         runtime.spawn(async move {
-            let keys = &flight.keys;
+            let Fetching { keys, place } = &flight.lookups;
             let fetch = keys.fetcher.fetch(uri, keys.max_size);
             let fetched = match tokio::time::timeout(keys.timeout, fetch).await {
                 Err(_) => Err(KeyError::Unavailable { why: "the host takes too long" }),
                 Ok(Err(failure)) => Err(failure),
                 Ok(Ok((headers, text))) => {
-                    keys.read(&flight.place.form, id, &text, now).map(|document| (document, lifetime(&headers)))
+                    keys.read(&place.form, id, &text, now).map(|document| (document, lifetime(&headers)))
                 }
             };
-            flight.land(match (fetched, &flight.place.form) {
+            flight.land(match (fetched, &place.form) {
                 // Requests name keys in the set; that there is a set, the scheme says.
                 (Err(KeyError::Unknown), KeyForm::JwkSet) => {
                     Err(KeyError::Unavailable { why: "the key set is not there" })
@@ -261,50 +264,48 @@ impl Body for NoBody {
 
 const ALWAYS: RangeInclusive<UnixTime> = UnixTime::from_secs(0)..=UnixTime::from_millis(u64::MAX);
 
-/// A fetch under way. However it ends, by a panic or with its runtime, those who wait are told.
-struct Flight {
+/// What a fetch is for.
+struct Fetching {
     keys: RemoteKeys,
     place: Place,
-    takeoff: Takeoff,
 }
 
-impl Flight {
-    fn land(&self, fetched: Result<(Document, Duration), KeyError>) {
+impl Lookups for Fetching {
+    type Found = Result<(Document, Duration), KeyError>;
+    type Landed = Landed;
+
+    fn land(&self, fetched: Self::Found) -> Landed {
         let at = self.keys.clock.monotonic();
-        let landed = lock(&self.keys.cache).land(&self.place, fetched, at);
-        self.takeoff.send_replace(Some(landed));
+        lock(&self.keys.cache).land(&self.place, fetched, at)
+    }
+
+    fn broken_off() -> Self::Found {
+        Err(KeyError::Unavailable { why: BROKEN_OFF })
     }
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if self.takeoff.borrow().is_none() {
-            self.land(Err(KeyError::Unavailable { why: "the fetch broke off" }));
-        }
-    }
-}
+const BROKEN_OFF: &str = "the fetch broke off";
 
-async fn wait(mut landing: Landing, id: Option<Box<str>>, now: UnixTime) -> Answer {
-    let landed = landing.wait_for(Option::is_some).await;
-    match landed.as_deref() {
-        Ok(Some(landed)) => landed.answer(id.as_deref(), now),
-        _ => Err(KeyError::Unavailable { why: "the fetch broke off" }),
+async fn wait(landing: Landing, id: Option<Box<str>>, now: UnixTime) -> Answer {
+    match landed(landing).await {
+        Some(landed) => landed.answer(id.as_deref(), now),
+        None => Err(KeyError::Unavailable { why: BROKEN_OFF }),
     }
 }
 
 /// The service that fetches, whatever its type.
 trait Fetch: Send + Sync {
-    fn fetch(&self, uri: Uri, max_size: usize) -> Fetching;
+    fn fetch(&self, uri: Uri, max_size: usize) -> Fetched;
 }
 
-type Fetching = Pin<Box<dyn Future<Output = Result<(HeaderMap, Vec<u8>), KeyError>> + Send>>;
+type Fetched = Pin<Box<dyn Future<Output = Result<(HeaderMap, Vec<u8>), KeyError>> + Send>>;
 
 impl<S, B> Fetch for S
 where
     S: Service<Request<NoBody>, Response = Response<B>, Future: Send> + Clone + Send + Sync + 'static,
     B: Body<Data: Send, Error: Send> + Send + 'static,
 {
-    fn fetch(&self, uri: Uri, max_size: usize) -> Fetching {
+    fn fetch(&self, uri: Uri, max_size: usize) -> Fetched {
         let mut service = self.clone();
         Box::pin(async move {
             let unreachable = |why| KeyError::Unavailable { why };
@@ -391,11 +392,6 @@ fn seconds(digits: &str) -> Option<Duration> {
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // What does not fit is longer than anything else.
     plain.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::MAX)))
-}
-
-/// Nothing here leaves the cache half changed, so a panic elsewhere is no reason to stop.
-fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Verification {
         let named = key_id(request)?;
         let mut is_known = false;
         for (key_index, (key, key_id)) in self.public_keys()?.enumerate() {
-            if !is_of_name(key_id, named.as_deref()) {
+            if !is_of_name(key_id, named.as_deref()) || !self.verifier.is_in_time(key_index, self.now) {
                 continue;
             }
             is_known = true;

@@ -10,6 +10,7 @@ mod tokens;
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use http::StatusCode;
 use sha2::{Digest, Sha256};
 
 #[cfg(feature = "jwt")]
@@ -100,6 +101,14 @@ impl Verification {
 
     /// As [`finish`](Self::finish), in place: the state is large, and need not be moved to be used up.
     pub(crate) fn judge(&mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
+        let judged = self.judge_whole(head, body);
+        if !self.verifier.is_decoy() {
+            return judged;
+        }
+        Err(judged.err().filter(|why| why.status() != StatusCode::UNAUTHORIZED).unwrap_or(Rejection::UnknownKey))
+    }
+
+    fn judge_whole(&mut self, head: Head<'_>, body: &Bytes) -> Result<Delivery, Rejection> {
         if self.hashed != body.len() {
             return Err(Rejection::Misconfigured { why: "the body is not the chunks that were verified" });
         }
@@ -154,8 +163,10 @@ impl Verification {
         body: &Bytes,
     ) -> Delivery {
         let plan = self.verifier.plan();
+        self.verifier.record_use(proof.key_index, self.now);
         Delivery::new(Proven {
             provider: Arc::clone(&plan.name),
+            tenant: self.verifier.shared_tenant().cloned(),
             key_index: proof.key_index,
             key_id: proof.key_id,
             signed_at,
@@ -164,6 +175,7 @@ impl Verification {
             identity,
             repeats: plan.repeats,
             retries: plan.retries,
+            client_certificate: None,
         })
     }
 }

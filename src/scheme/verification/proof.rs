@@ -54,6 +54,7 @@ impl Verification {
         let plan = request.plan;
         let verifier = &self.verifier.inner();
         let is_streamed = plan.is_streamed();
+        let is_in_time = |index| self.verifier.is_in_time(index, self.now);
         let candidates = self.candidates.as_ref().ok_or(Rejection::MissingSignature)?;
         let write = |sink: &mut dyn FnMut(&[u8])| match is_streamed {
             true if plan.message.has_end() => plan.message.write_end(request, sink),
@@ -64,8 +65,10 @@ impl Verification {
             State::Macs(mut macs) => {
                 write(&mut |part| macs.update(part))?;
                 let judged = match &plan.key_id {
-                    None => macs.judge(candidates),
-                    Some(_) => macs.judge_named(candidates, &verifier.key_ids, key_id(request)?.as_deref())?,
+                    None => macs.judge(candidates, is_in_time),
+                    Some(_) => {
+                        macs.judge_named(candidates, &verifier.key_ids, key_id(request)?.as_deref(), is_in_time)?
+                    }
                 };
                 let (key_index, tag) = judged.ok_or(Rejection::SignatureMismatch)?;
                 // The tag that we computed is a keyed digest of the signed bytes. But where several signatures may be left out, which key
@@ -84,7 +87,7 @@ impl Verification {
                 let message = Digested::Whole(plan.message.whole(request)?);
                 self.prove_by_public_key(&message, candidates, request)
             }
-            _ => prove_by_hash(&verifier.keys, candidates, request).map(|key_index| Proof {
+            _ => prove_by_hash(&verifier.keys, candidates, request, is_in_time).map(|key_index| Proof {
                 key_index,
                 key_id: verifier.key_ids.get(key_index).cloned().flatten(),
                 digest: None,
@@ -140,10 +143,12 @@ impl Macs {
     }
 
     /// The key that made one of the candidates, and the start of its tag.
-    fn judge(self, candidates: &Candidates) -> Option<(usize, [u8; 32])> {
+    fn judge(self, candidates: &Candidates, is_in_time: impl Fn(usize) -> bool) -> Option<(usize, [u8; 32])> {
         match self {
-            Self::One(mac) => judge(&[mac.finish()], candidates),
-            Self::Several(macs) => judge(&macs.into_iter().map(Keyed::finish).collect::<Vec<_>>(), candidates),
+            Self::One(mac) => judge(&[mac.finish()], candidates, is_in_time),
+            Self::Several(macs) => {
+                judge(&macs.into_iter().map(Keyed::finish).collect::<Vec<_>>(), candidates, is_in_time)
+            }
         }
     }
 }
@@ -159,6 +164,7 @@ impl Macs {
         candidates: &Candidates,
         ids: &[Option<Arc<str>>],
         named: Option<&str>,
+        is_in_time: impl Fn(usize) -> bool,
     ) -> Result<Option<(usize, [u8; 32])>, Rejection> {
         let macs = match self {
             Self::One(mac) => vec![mac],
@@ -174,19 +180,26 @@ impl Macs {
         if tags.is_empty() {
             return Err(Rejection::UnknownKey);
         }
-        Ok(judge(&tags, candidates).map(|(index, digest)| (indices[index], digest)))
+        let judged = judge(&tags, candidates, |index| is_in_time(indices[index]));
+        Ok(judged.map(|(index, digest)| (indices[index], digest)))
     }
 }
 
-fn judge(tags: &[Tag], candidates: &Candidates) -> Option<(usize, [u8; 32])> {
-    let index = first_match(tags, candidates.tags())?;
+/// A key out of its time costs as much as any other, and its match does not count.
+fn judge(tags: &[Tag], candidates: &Candidates, is_in_time: impl Fn(usize) -> bool) -> Option<(usize, [u8; 32])> {
+    let index = first_match(tags, candidates.tags(), is_in_time)?;
     let mut start = [0; 32];
     start.copy_from_slice(&tags[index].as_bytes()[..32]);
     Some((index, start))
 }
 
 /// The message is written anew for each secret, which is in it.
-fn prove_by_hash(keys: &Keys, candidates: &Candidates, request: &SignedRequest<'_>) -> Result<usize, Rejection> {
+fn prove_by_hash(
+    keys: &Keys,
+    candidates: &Candidates,
+    request: &SignedRequest<'_>,
+    is_in_time: impl Fn(usize) -> bool,
+) -> Result<usize, Rejection> {
     let Keys::Secrets(secrets) = keys else { return Err(Rejection::SignatureMismatch) };
     let message = &request.plan.message;
     let mut tags = Vec::with_capacity(secrets.len());
@@ -196,7 +209,7 @@ fn prove_by_hash(keys: &Keys, candidates: &Candidates, request: &SignedRequest<'
         message.write(&request, |part| hash.update(part))?;
         tags.push(hash.finish());
     }
-    judge(&tags, candidates).map(|(key_index, _)| key_index).ok_or(Rejection::SignatureMismatch)
+    judge(&tags, candidates, is_in_time).map(|(key_index, _)| key_index).ok_or(Rejection::SignatureMismatch)
 }
 
 /// Which key the request says has signed it.

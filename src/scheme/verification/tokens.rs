@@ -121,7 +121,7 @@ impl Verification {
         let mut refusal = Rejection::UnknownKey;
         for (key_index, (key, key_id)) in keys.iter().zip(ids).enumerate() {
             let named = token.key_id.as_deref();
-            if !is_of_name(key_id.as_ref(), named) {
+            if !is_of_name(key_id.as_ref(), named) || !self.verifier.is_in_time(key_index, self.now) {
                 continue;
             }
             match self.verifies(key, token, payload) {
@@ -203,7 +203,7 @@ fn verifies_by_secret(secret: &Secret, token: &Token<'_>, payload: &str) -> Resu
     keyed.update(payload.as_bytes());
     let length = algorithm.tag_len();
     let tag = Tag::new(&token.signature).filter(|_| token.signature.len() == length);
-    match first_match(&[keyed.finish()], tag.as_slice()) {
+    match first_match(&[keyed.finish()], tag.as_slice(), |_| true) {
         Some(_) => Ok(()),
         None => Err(Rejection::SignatureMismatch),
     }

@@ -13,7 +13,9 @@ use toml::Table;
 use tower_webhook::{
     ConfigError, ForwardingHeader, TrustedProxies,
     clock::UnixTime,
+    handshake::{self, Needs},
     key::RemoteKeys,
+    layer::{AllowEventsLayer, HandshakeLayer, Sources, ValidatePayloadLayer},
     provider,
     scheme::{CheckedScheme, IntoScheme, SchemeBuilder, Tolerance, Verifier, VerifierBuilder},
     store::{Quota, RedisConnection},
@@ -34,6 +36,12 @@ pub(crate) struct Endpoint {
     pub(crate) now: Option<UnixTime>,
     pub(crate) replay: Replay,
     pub(crate) retention: Option<Duration>,
+    pub(crate) report_only: bool,
+    pub(crate) handshakes: HandshakeLayer,
+    pub(crate) allow_events: Option<AllowEventsLayer>,
+    pub(crate) schema: Option<ValidatePayloadLayer>,
+    pub(crate) require_https: bool,
+    pub(crate) allow_sources: Option<Sources>,
     pub(crate) rate_limit: Option<Limit>,
     pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) handler: HandlerSettings,
@@ -48,8 +56,28 @@ pub(crate) enum Replay {
 
 pub(crate) struct Limit {
     pub(crate) quota: Quota,
+    pub(crate) key: LimitKey,
+    pub(crate) charge: LimitCharge,
     /// In memory otherwise.
     pub(crate) redis: Option<RedisConnection>,
+}
+
+/// Whose requests are counted together.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LimitKey {
+    #[default]
+    Address,
+    Sender,
+}
+
+/// Which requests count.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LimitCharge {
+    #[default]
+    All,
+    Failures,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -95,6 +123,17 @@ struct Settings {
     #[serde(default = "in_memory")]
     replay: String,
     retention_secs: Option<u64>,
+    #[serde(default)]
+    report_only: bool,
+    #[serde(default = "yes")]
+    handshake: bool,
+    #[serde(default)]
+    verify_tokens: Vec<String>,
+    allow_events: Option<Vec<String>>,
+    schema: Option<String>,
+    #[serde(default)]
+    require_https: bool,
+    allow_sources: Option<Vec<String>>,
     rate_limit: Option<RateLimit>,
     trusted_proxies: Option<Proxies>,
     forwarded: Option<Forwarded>,
@@ -107,8 +146,16 @@ struct Settings {
 struct RateLimit {
     per_minute: u32,
     burst: Option<u32>,
+    #[serde(default)]
+    key: LimitKey,
+    #[serde(default)]
+    charge: LimitCharge,
     #[serde(default = "in_memory")]
     store: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn in_memory() -> String {
@@ -173,10 +220,18 @@ impl Endpoint {
             None => None,
             Some(limit) => Some(Limit {
                 quota: limit.quota()?,
+                key: limit.key,
+                charge: limit.charge,
                 redis: servers.find("rate_limit.store", "`memory`", &limit.store, &settings.path)?,
             }),
         };
         let proxies = settings.proxies()?;
+        let handshakes = settings.handshakes()?;
+        let events = settings.allow_events.as_ref().map(AllowEventsLayer::new).transpose();
+        let allow_events = events.map_err(|error| Problem::with("allow_events", error))?;
+        let schema = settings.schema()?;
+        let sources = settings.allow_sources.as_ref().map(Sources::networks).transpose();
+        let allow_sources = sources.map_err(|error| Problem::with("allow_sources", error))?;
         let verifier = settings.verifier()?;
         settings.check_retention(&verifier)?;
         Ok(Self {
@@ -187,10 +242,28 @@ impl Endpoint {
             now: settings.now.map(UnixTime::from_secs),
             replay,
             retention: settings.retention_secs.map(Duration::from_secs),
+            report_only: settings.report_only,
+            handshakes,
+            allow_events,
+            schema,
+            require_https: settings.require_https,
+            allow_sources,
             rate_limit,
             proxies,
             handler: settings.handler,
         })
+    }
+}
+
+impl Endpoint {
+    /// The server that it remembers deliveries in, or else its limit.
+    pub(crate) fn server(&self) -> Option<RedisConnection> {
+        let replay = match &self.replay {
+            Replay::Redis(redis) => Some(redis.clone()),
+            Replay::Memory | Replay::Off => None,
+        };
+        let rates = self.rate_limit.as_ref().and_then(|limit| limit.redis.clone());
+        replay.or(rates)
     }
 }
 
@@ -220,9 +293,28 @@ impl Settings {
                 "says how long to remember deliveries, but `replay = \"off\"` remembers none: leave one of them out",
             ),
             (
-                self.trusted_proxies.is_some() && self.rate_limit.is_none(),
+                self.trusted_proxies.is_some() && !self.looks_at_clients(),
                 "trusted_proxies",
-                "tells client addresses apart, which only a `rate_limit` looks at: add one, or leave it out",
+                "says who is in front, which only `require_https`, `allow_sources` and a `rate_limit` by address ask: \
+                 add one, or leave it out",
+            ),
+            (
+                self.require_https && self.trusted_proxies.is_none(),
+                "require_https",
+                "would refuse every request, as this server speaks no TLS itself: name the `trusted_proxies` that do",
+            ),
+            (
+                self.rate_limit
+                    .as_ref()
+                    .is_some_and(|limit| limit.key == LimitKey::Sender && limit.charge == LimitCharge::Failures),
+                "rate_limit.charge",
+                "a verified sender's requests are no failures: count them all, or those of an address",
+            ),
+            (
+                self.report_only && self.acts_on_deliveries(),
+                "report_only",
+                "proves nothing, so nothing can act on deliveries: leave out `retention_secs`, `allow_events`, `schema`, \
+                 `verify_tokens`, a `replay` in Redis and a `rate_limit` by sender or of failures",
             ),
             (
                 !(200..600).contains(&self.handler.status),
@@ -234,6 +326,22 @@ impl Settings {
             Some((_, setting, why)) => Err(Problem::with(setting, why)),
             None => Ok(()),
         }
+    }
+
+    fn acts_on_deliveries(&self) -> bool {
+        let limits_deliveries =
+            |limit: &RateLimit| limit.key == LimitKey::Sender || limit.charge == LimitCharge::Failures;
+        self.retention_secs.is_some()
+            || self.allow_events.is_some()
+            || self.schema.is_some()
+            || !self.verify_tokens.is_empty()
+            || !matches!(&*self.replay, "memory" | "off")
+            || self.rate_limit.as_ref().is_some_and(limits_deliveries)
+    }
+
+    fn looks_at_clients(&self) -> bool {
+        let limits_addresses = self.rate_limit.as_ref().is_some_and(|limit| limit.key == LimitKey::Address);
+        self.require_https || self.allow_sources.is_some() || limits_addresses
     }
 
     fn check_retention(&self, verifier: &Verifier) -> Result<(), Problem> {
@@ -268,6 +376,39 @@ impl Settings {
             Proxies::Hops(hops) => TrustedProxies::hops(*hops, header),
         };
         proxies.map(Some).map_err(|error| Problem::with("trusted_proxies", error))
+    }
+
+    /// Those of the provider, as far as is known what they need.
+    fn handshakes(&self) -> Result<HandshakeLayer, Problem> {
+        let provider = self.provider.as_deref().filter(|_| self.handshake).unwrap_or_default();
+        let secret = match &self.keys {
+            Keys::Written(keys) => keys.first().map(|key| resolve("keys", key)).transpose()?,
+            Keys::Fetched => None,
+        };
+        let refuse = |error: ConfigError| Problem::with("handshake", error);
+        let mut layer = HandshakeLayer::for_provider(provider, secret.as_deref()).map_err(refuse)?;
+        let tokens = self.verify_tokens.iter().map(|token| resolve("verify_tokens", token));
+        let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let mut are_needed = false;
+        for handshake in handshake::of(provider).filter(|handshake| matches!(handshake.needs, Needs::VerifyToken(_))) {
+            are_needed = true;
+            if !tokens.is_empty() {
+                layer = layer.answer_with(handshake, &tokens).map_err(|error| Problem::with("verify_tokens", error))?;
+            }
+        }
+        if !are_needed && !tokens.is_empty() {
+            return Err(Problem::with("verify_tokens", "no handshake here asks for any: leave them out"));
+        }
+        Ok(layer)
+    }
+
+    fn schema(&self) -> Result<Option<ValidatePayloadLayer>, Problem> {
+        let Some(path) = &self.schema else { return Ok(None) };
+        let text = fs::read_to_string(path)
+            .map_err(|error| Problem::with("schema", format!("`{path}` cannot be read: {error}")))?;
+        let layer = ValidatePayloadLayer::builder().schema(&text).build();
+        layer.map(Some).map_err(|error| Problem::with("schema", error))
     }
 
     fn verifier(&self) -> Result<Verifier, Problem> {

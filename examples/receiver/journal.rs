@@ -1,6 +1,7 @@
 //! A line of JSON on stderr for every request.
 
 use std::{
+    fmt::Display,
     io::Write,
     sync::{Arc, OnceLock},
     time::Instant,
@@ -13,7 +14,7 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use tower_webhook::{Delivery, Rejection, body::Verified};
+use tower_webhook::{Delivery, Rejection, body::Verified, layer::SignatureReport};
 
 /// What an endpoint's lines have in common.
 #[derive(Clone)]
@@ -30,8 +31,12 @@ pub(crate) async fn record(State(journal): State<Journal>, mut request: Request,
     let response = next.run(request).await;
 
     line.status = Some(response.status().as_u16());
+    let report = response.extensions().get::<SignatureReport>();
     (line.outcome, line.code) = match response.extensions().get::<Rejection>() {
         Some(rejection) => (rejection.reason(), Some(rejection.code())),
+        None if report.is_some() => ("reported", report.and_then(|report| report.rejection().map(Rejection::reason))),
+        // Verified or not, no delivery: it never came as far as the note of one.
+        None if response.status().is_success() && line.proof.0.get().is_none() => ("handshake", None),
         None if response.status().is_success() => ("accepted", None),
         None => ("handler_failed", None),
     };
@@ -44,6 +49,16 @@ pub(crate) async fn not_found(request: Request) -> StatusCode {
     line.status = Some(404);
     line.outcome = "not_found";
     StatusCode::NOT_FOUND
+}
+
+/// Says what is wrong with an endpoint before a delivery does.
+pub(crate) fn warn(endpoint: &str, problem: &dyn Display) {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        endpoint: &'a str,
+        warning: String,
+    }
+    write(&Written { endpoint, warning: problem.to_string() });
 }
 
 /// Inside verification: leaves word of the delivery for [`record`], whatever becomes of it.
@@ -98,10 +113,14 @@ impl Drop for Line<'_> {
             event: delivery.and_then(Delivery::event).map(harmless),
             ms: self.began.elapsed().as_millis(),
         };
-        if let Ok(mut line) = serde_json::to_vec(&written) {
-            line.push(b'\n');
-            let _ = std::io::stderr().write_all(&line);
-        }
+        write(&written);
+    }
+}
+
+fn write(written: &impl Serialize) {
+    if let Ok(mut line) = serde_json::to_vec(written) {
+        line.push(b'\n');
+        let _ = std::io::stderr().write_all(&line);
     }
 }
 

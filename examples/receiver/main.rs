@@ -22,8 +22,16 @@
 //! now = 1700000000                    # a clock that stands still, for recorded deliveries
 //! replay = "memory"                   # or "off"; or "redis://localhost:6379", which several receivers may share ("env:NAME", "file:PATH")
 //! retention_secs = 600
-//! rate_limit = { per_minute = 600, burst = 50, store = "memory" } # of each client address; store: or "redis://…"
-//! trusted_proxies = ["10.0.0.0/8"]    # who is believed about client addresses; or how many proxies are in front, such as 1
+//! rate_limit = { per_minute = 600, burst = 50, store = "memory" } # store: or "redis://…"; and:
+//!                                     # key = "address", or "sender" (a verified one); charge = "all", or "failures" (of an address)
+//! report_only = false                 # handles everything, and says what would have been refused: for trying settings on real traffic
+//! handshake = true                    # answers the provider's challenges, if it has any
+//! verify_tokens = ["env:META_TOKEN"]  # what was entered at the provider, if its challenge repeats it (Meta)
+//! allow_events = ["invoice.*"]        # others are acknowledged, and not handled
+//! schema = "invoice.schema.json"      # a JSON Schema that payloads must match
+//! require_https = false               # refuses what did not come over HTTPS, by the word of the trusted proxies
+//! allow_sources = ["192.0.2.0/24"]    # networks that clients must come from
+//! trusted_proxies = ["10.0.0.0/8"]    # who is believed about clients; or how many proxies are in front, such as 1
 //! forwarded = "x-forwarded-for"       # the header that they write; or "forwarded" (RFC 7239)
 //! handler = { status = 200, fail_first = 0, delay_ms = 0 } # fail_first: answers 503 to the first calls of each delivery
 //!
@@ -37,9 +45,10 @@
 //! message = "{timestamp}.{body}"
 //! ```
 //!
-//! Every request is a line of JSON on stderr. Settings that make no sense end it with exit code 2 and a sentence that says why.
+//! Every request is a line of JSON on stderr, and so is a warning of a server that may forget deliveries. Settings that make no sense end it with exit code 2 and a sentence that says why.
 
 mod config;
+mod handler;
 mod journal;
 mod server;
 
@@ -56,6 +65,8 @@ use axum::Router;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 
+use tower_webhook::store::RedisConnection;
+
 use crate::config::{Config, Problem};
 
 #[tokio::main]
@@ -65,13 +76,14 @@ async fn main() -> ExitCode {
         eprintln!("usage: receiver FILE.toml");
         return ExitCode::from(2);
     };
-    let (listen, app) = match set_up(file) {
+    let Receiver { listen, app, servers } = match set_up(file) {
         Ok(ready) => ready,
         Err(problem) => {
             eprintln!("receiver: {}: {problem}", file.display());
             return ExitCode::from(2);
         }
     };
+    tokio::spawn(check(servers));
     match serve(listen, app).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -81,10 +93,27 @@ async fn main() -> ExitCode {
     }
 }
 
-fn set_up(file: &OsString) -> Result<(SocketAddr, Router), Problem> {
+struct Receiver {
+    listen: SocketAddr,
+    app: Router,
+    /// What endpoints remember in, and for which.
+    servers: Vec<(String, RedisConnection)>,
+}
+
+fn set_up(file: &OsString) -> Result<Receiver, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::new(format!("cannot be read: {error}")))?;
     let Config { listen, endpoints } = Config::parse(&text)?;
-    Ok((listen, server::router(endpoints)?))
+    let servers = endpoints.iter().filter_map(|endpoint| Some((endpoint.name.clone(), endpoint.server()?)));
+    Ok(Receiver { listen, servers: servers.collect(), app: server::router(endpoints)? })
+}
+
+/// Says what is wrong with servers before the first delivery does.
+async fn check(servers: Vec<(String, RedisConnection)>) {
+    for (endpoint, redis) in servers {
+        if let Err(problem) = redis.check().await {
+            journal::warn(&endpoint, &problem);
+        }
+    }
 }
 
 async fn serve(listen: SocketAddr, app: Router) -> io::Result<()> {

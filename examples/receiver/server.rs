@@ -1,35 +1,30 @@
 //! The endpoints: a stack and a handler for each.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Router,
     body::Bytes,
-    http::StatusCode,
     middleware,
     routing::{MethodRouter, any},
 };
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, option_layer};
 use tower_webhook::{
-    ConfigError, Delivery,
+    ConfigError, Delivery, TrustedProxies,
     clock::ManualClock,
-    layer::{ClientAddr, RateLimitLayer, WebhookLayer},
-    store::{MemoryRateStore, Quota, RateKey, RateStore, RedisNonceStore, RedisRateStore, StoreError, Verdict},
+    layer::{
+        AllowSourcesLayer, BySender, ClientAddr, RateLimitLayer, RenderRejectionsLayer, ReportSignatureLayer,
+        RequireHttpsLayer, SignatureReport, WebhookLayer,
+    },
+    store::{
+        Charge, MemoryRateStore, Quota, Quotas, RateKey, RateStore, RedisNonceStore, RedisRateStore, Standing,
+        StoreError,
+    },
 };
 
 use crate::{
-    config::{Endpoint, HandlerSettings, Limit, Problem, Replay},
+    config::{Endpoint, Limit, LimitCharge, LimitKey, Problem, Replay},
+    handler::Handler,
     journal::{self, Journal},
 };
 
@@ -45,16 +40,34 @@ pub(crate) fn router(endpoints: Vec<Endpoint>) -> Result<Router, Problem> {
 /// From inside out.
 fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     let handler = Arc::new(Handler::new(endpoint.handler));
-    let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
-
-    let client = endpoint.proxies.clone().map_or_else(ClientAddr::new, ClientAddr::behind);
-    let (quota, by, rates) = match &endpoint.rate_limit {
-        Some(Limit { quota, redis }) => (*quota, Some(client), Rates::new(redis.clone().map(RedisRateStore::new))),
-        None => (Quota::per_second(u32::MAX), None, Rates::new(None)),
+    let route = if endpoint.report_only { reported(endpoint, handler) } else { verified(endpoint, handler)? };
+    let route = match &endpoint.allow_sources {
+        Some(sources) => {
+            let allow = behind(endpoint, AllowSourcesLayer::new(sources.clone()), AllowSourcesLayer::behind);
+            route.layer((RenderRejectionsLayer::new(), allow))
+        }
+        None => route,
     };
+    let route = if endpoint.require_https {
+        let require = behind(endpoint, RequireHttpsLayer::new(), RequireHttpsLayer::behind);
+        route.layer((RenderRejectionsLayer::new(), require))
+    } else {
+        route
+    };
+    let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
+    Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))
+}
+
+/// The handler sees deliveries, and nothing else.
+fn verified(endpoint: &Endpoint, handler: Arc<Handler>) -> Result<MethodRouter, ConfigError> {
+    let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
     let mut stack = WebhookLayer::builder(endpoint.verifier.clone())
-        .rate_limit(RateLimitLayer::new(quota, by, rates))
-        .then(MapRequestLayer::new(journal::note_delivery));
+        .rate_limit(limit(endpoint, LimitKey::Address, client(endpoint)))
+        .handshake(endpoint.handshakes.clone())
+        .then(MapRequestLayer::new(journal::note_delivery))
+        .then(limit(endpoint, LimitKey::Sender, BySender))
+        .then(option_layer(endpoint.allow_events.clone()))
+        .then(option_layer(endpoint.schema.clone()));
     if let Some(bytes) = endpoint.max_body {
         stack = stack.max_body(bytes);
     }
@@ -64,13 +77,50 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     if let Some(retention) = endpoint.retention {
         stack = stack.retention(retention);
     }
-    let route = match &endpoint.replay {
+    Ok(match &endpoint.replay {
         Replay::Memory => route.layer(stack.build()?),
         Replay::Redis(redis) => route.layer(stack.replay(RedisNonceStore::new(redis.clone())).build()?),
         Replay::Off => route.layer(stack.without_replay_protection().build()?),
-    };
-    let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
-    Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))
+    })
+}
+
+/// The handler sees all requests, with a word on what would have become of them.
+fn reported(endpoint: &Endpoint, handler: Arc<Handler>) -> MethodRouter {
+    let route = any(move |Extension(report): Extension<SignatureReport>, body: Bytes| async move {
+        let (status, answer) = handler.handle_any(&report, &body).await;
+        (status, Extension(report), answer)
+    });
+    let mut layer = ReportSignatureLayer::new(endpoint.verifier.clone());
+    if let Some(bytes) = endpoint.max_body {
+        layer = layer.max_body(bytes);
+    }
+    if let Some(now) = endpoint.now {
+        layer = layer.with_clock(ManualClock::at(now));
+    }
+    route.layer((RenderRejectionsLayer::new(), limit(endpoint, LimitKey::Address, client(endpoint)), layer))
+}
+
+fn client(endpoint: &Endpoint) -> ClientAddr {
+    endpoint.proxies.clone().map_or_else(ClientAddr::new, ClientAddr::behind)
+}
+
+/// The layer, told whose word to take for clients.
+fn behind<L>(endpoint: &Endpoint, layer: L, tell: impl FnOnce(L, TrustedProxies) -> L) -> L {
+    match &endpoint.proxies {
+        Some(proxies) => tell(layer, proxies.clone()),
+        None => layer,
+    }
+}
+
+/// The endpoint's limit if it is one by this key, else one of nothing.
+fn limit<K: Clone>(endpoint: &Endpoint, key: LimitKey, by: K) -> RateLimitLayer<Option<K>, Rates> {
+    match endpoint.rate_limit.as_ref().filter(|limit| limit.key == key) {
+        None => RateLimitLayer::new(Quota::per_second(0), None, Rates::new(None)),
+        Some(Limit { quota, charge, redis, .. }) => {
+            let layer = RateLimitLayer::new(*quota, Some(by), Rates::new(redis.clone().map(RedisRateStore::new)));
+            if *charge == LimitCharge::Failures { layer.charge_failures() } else { layer }
+        }
+    }
 }
 
 /// Rates where the file says.
@@ -87,78 +137,12 @@ impl Rates {
 }
 
 impl RateStore for Rates {
-    type Check = Pin<Box<dyn Future<Output = Result<Verdict, StoreError>> + Send>>;
+    type Check = Pin<Box<dyn Future<Output = Result<Standing, StoreError>> + Send>>;
 
-    fn check(&self, key: RateKey, quota: Quota) -> Self::Check {
+    fn check(&self, key: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check {
         match self {
-            Self::InMemory(rates) => Box::pin(rates.check(key, quota)),
-            Self::InRedis(rates) => rates.check(key, quota),
+            Self::InMemory(rates) => Box::pin(rates.check(key, quotas, charge)),
+            Self::InRedis(rates) => rates.check(key, quotas, charge),
         }
-    }
-}
-
-/// Answers as it was told to, and says what it was given.
-struct Handler {
-    settings: HandlerSettings,
-    calls: AtomicU64,
-    /// How often each delivery was answered `503`.
-    failures: Mutex<HashMap<[u8; 32], u32>>,
-}
-
-#[derive(Serialize)]
-struct Report {
-    provider: String,
-    delivery_id: Option<String>,
-    event: Option<String>,
-    signed_at: Option<u64>,
-    key: usize,
-    body_len: usize,
-    body_sha256: String,
-    calls: u64,
-}
-
-impl Handler {
-    fn new(settings: HandlerSettings) -> Self {
-        Self { settings, calls: AtomicU64::new(0), failures: Mutex::default() }
-    }
-
-    async fn handle(&self, delivery: &Delivery, body: &[u8]) -> (StatusCode, Json<Report>) {
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        tokio::time::sleep(Duration::from_millis(self.settings.delay_ms)).await;
-        let digest = Sha256::digest(body);
-        let status = if self.fails(delivery, digest.into()) {
-            StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            StatusCode::from_u16(self.settings.status).unwrap_or_default()
-        };
-        let report = Report {
-            provider: delivery.provider().to_owned(),
-            delivery_id: delivery.id().map(str::to_owned),
-            event: delivery.event().map(str::to_owned),
-            signed_at: delivery.signed_at().map(|time| time.as_secs()),
-            key: delivery.key_index(),
-            body_len: body.len(),
-            body_sha256: base16ct::lower::encode_string(&digest),
-            calls,
-        };
-        (status, Json(report))
-    }
-
-    /// Whether this is one of the first calls of the delivery, which fail.
-    fn fails(&self, delivery: &Delivery, body_digest: [u8; 32]) -> bool {
-        /// After so many deliveries, all are new again.
-        const REMEMBERED: usize = 100_000;
-        if self.settings.fail_first == 0 {
-            return false;
-        }
-        let key = delivery.replay_key().map_or(body_digest, |key| *key.as_bytes());
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= REMEMBERED {
-            failures.clear();
-        }
-        let failed = failures.entry(key).or_default();
-        let fails = *failed < self.settings.fail_first;
-        *failed += u32::from(fails);
-        fails
     }
 }

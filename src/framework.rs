@@ -15,6 +15,17 @@ pub(crate) fn original_uri(_: &Extensions) -> Option<&Uri> {
     None
 }
 
+/// The route that the request was for, as it was declared.
+#[cfg(feature = "axum")]
+pub(crate) fn route(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
+}
+
+#[cfg(not(feature = "axum"))]
+pub(crate) fn route(_: &Extensions) -> Option<&str> {
+    None
+}
+
 /// Says that the body is within its bounds, so that extractors do not refuse it by theirs.
 #[cfg(feature = "axum")]
 pub(crate) fn vouch_for_length(request: &mut Request<Verified>) {

@@ -31,10 +31,14 @@
 //! let rates = MemoryRateStore::new();
 //! let stack = ServiceBuilder::new()
 //!     .layer(RenderRejectionsLayer::new())
+//!     .layer(RequireHttpsLayer::new())
+//!     .layer(AllowSourcesLayer::new(Sources::networks(["192.0.2.0/24"])?))
 //!     .layer(RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), rates.clone()))
 //!     .layer(VerifySignatureLayer::new(slack).max_body(256 * 1024))
 //!     .layer(EnforceTimestampLayer::new(Duration::from_secs(60)))
 //!     .layer(RateLimitLayer::new(Quota::per_second(100), BySender, rates))
+//!     .layer(AllowEventsLayer::new(["event_callback"])?)
+//!     .layer(ValidatePayloadLayer::new())
 //!     .layer(RejectReplayLayer::new(MemoryNonceStore::new()));
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
@@ -42,10 +46,16 @@
 //! | layer | refuses with |
 //! |---|---|
 //! | [`RenderRejectionsLayer`](layer::RenderRejectionsLayer) | nothing: puts the others' rejections into words |
+//! | [`RequireHttpsLayer`](layer::RequireHttpsLayer) | 403 |
+//! | [`AllowSourcesLayer`](layer::AllowSourcesLayer) | 403, or 500 if nothing tells the address |
 //! | [`RateLimitLayer`](layer::RateLimitLayer) by address | 429, or 500 if nothing tells the address |
-//! | [`VerifySignatureLayer`](layer::VerifySignatureLayer) | 400, 401, 405, 408, 413, 415, 503 |
+//! | [`HandshakeLayer`](layer::HandshakeLayer) | 400, 401, 404, 503; answers handshakes itself |
+//! | [`VerifySignatureLayer`](layer::VerifySignatureLayer) | 400, 401, 405, 408, 413, 415, 421, 503 |
 //! | [`EnforceTimestampLayer`](layer::EnforceTimestampLayer) | 401, or 500 if no time is signed |
 //! | [`RateLimitLayer`](layer::RateLimitLayer) by sender | 429 |
+//! | [`AllowEventsLayer`](layer::AllowEventsLayer) | 200 for an event that nobody wants, or 403 |
+//! | [`ValidatePayloadLayer`](layer::ValidatePayloadLayer) | 415, 422 |
+//! | [`RunToEndLayer`](layer::RunToEndLayer), if wanted | nothing: lets handlers finish whose clients have hung up |
 //! | [`RejectReplayLayer`](layer::RejectReplayLayer) | 200 for a delivery that was handled, 503 while it is |
 //!
 //! # Where to look
@@ -53,11 +63,13 @@
 //! * [`provider`]: the catalogue of providers;
 //! * [`scheme`]: how requests are signed, providers of your own, verifying and signing by hand;
 //! * [`key`]: secrets, public keys, their rotation, and keys that providers publish;
-//! * [`layer`]: the layers, and checks of your own;
+//! * [`handshake`]: how providers make sure that an endpoint is meant for them;
+//! * [`layer`]: the layers, several tenants or providers on one route, a trial without enforcement, and checks of your own;
 //! * [`body`]: bodies as proof, and the budget for those that are not verified yet;
-//! * [`store`]: memory of deliveries and rates;
+//! * [`store`]: memory of deliveries and rates, and what a store of your own must do;
 //! * [`clock`]: time, and its stand-in for tests;
-//! * [`TrustedProxies`]: whose word is taken for the client's address;
+//! * [`TrustedProxies`]: whose word is taken for the client's address, HTTPS and the public origin; [`PeerAddr`] and [`Tls`]: what is known
+//!   of the connection;
 //! * [`Delivery`]: what was proven about a request; [`Rejection`]: why one was turned away.
 //!
 //! # Features
@@ -65,12 +77,15 @@
 //! None is on by default; each only adds.
 //!
 //! * `axum`: [`Delivery`] as an extractor; axum's own record of peer addresses, and of the URI in nested routers.
+//! * `decompress`: bodies that were sent and signed in gzip, deflate or Brotli.
 //! * `ed25519`, `ecdsa`, `rsa`: signatures by private keys.
 //! * `jwt`: JSON Web Tokens and Signatures, JSON Web Keys and sets of them.
 //! * `x509`: certificates that requests point to or bring along, up to pinned roots.
 //! * `fetch`: a client for [`key::RemoteKeys`], of hyper and rustls.
 //! * `redis`: stores that several processes share, in Redis or Valkey; `redis-tls`: the same over TLS.
+//! * `schema`: JSON Schema for payloads.
 //! * `serde`: [`scheme::SchemeBuilder`] and its parts from configuration files.
+//! * `testing`: what every store must pass, for one of your own.
 //!
 //! A provider whose feature is off is refused when its verifier is built ([`ConfigError::MissingFeature`]).
 //!
@@ -103,18 +118,21 @@ pub mod clock;
 mod delivery;
 mod error;
 mod framework;
+pub mod handshake;
 pub mod key;
 pub mod layer;
 pub mod provider;
 mod rejection;
 pub mod scheme;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use self::{
-    client_addr::{ForwardingHeader, PeerAddr, TrustedProxies},
+    client_addr::{ForwardingHeader, PeerAddr, Tls, TrustedProxies},
     delivery::Delivery,
     error::ConfigError,
-    rejection::Rejection,
+    rejection::{Problem, Rejection},
 };
 
 /// The README's examples are tests.

@@ -1,6 +1,6 @@
 //! Why a request was turned away.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, io::Write, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -51,6 +51,10 @@ pub enum Rejection {
     BrokenBody,
     /// A transfer coding other than `chunked`.
     UnsupportedTransferCoding,
+    /// The request names no host of its own, or several.
+    AmbiguousHost,
+    /// The challenge of a handshake is too long, or of characters that are not sent back.
+    MalformedChallenge,
 
     /// There is no signature.
     MissingSignature,
@@ -87,6 +91,15 @@ pub enum Rejection {
     Stale,
     /// The signed time lies too far in the future.
     FromTheFuture,
+    /// A handshake that nobody here asked for, or with another verify token.
+    UnexpectedHandshake,
+
+    /// The request did not come over HTTPS, as far as is known for certain.
+    HttpsRequired,
+    /// The request comes from an address that is not allowed.
+    SourceNotAllowed,
+    /// The request was sent to an origin that is none of ours.
+    Misdirected,
 
     /// Deliveries do not come with this method.
     MethodNotAllowed {
@@ -126,7 +139,7 @@ pub enum Rejection {
     HandlerTimeout,
     /// The nonce store is full of deliveries that must not be forgotten yet.
     StoreFull,
-    /// The nonce store does not answer.
+    /// A store does not answer.
     StoreUnavailable,
     /// The key that the request names cannot be had right now.
     KeysUnavailable {
@@ -137,10 +150,24 @@ pub enum Rejection {
     BudgetExhausted,
     /// The clock does not tell the time.
     ClockUnavailable,
+    /// What a handshake takes does not answer.
+    HandshakeUnfinished,
     /// The server is put together wrongly.
     Misconfigured {
         /// How.
         why: &'static str,
+    },
+
+    /// The delivery is of an event that nobody wants, and was acknowledged.
+    EventIgnored,
+    /// The delivery is of an event that nobody wants.
+    EventNotAllowed,
+    /// The body is not of a media type that is taken, or of several.
+    UnsupportedMediaType,
+    /// The delivery is genuine, but what it brings is not what it should be.
+    InvalidPayload {
+        /// What is wrong with it.
+        problems: Arc<[Problem]>,
     },
 }
 
@@ -153,13 +180,19 @@ impl Rejection {
     /// What the sender is told, one of few words.
     pub fn code(&self) -> &'static str {
         match self.status() {
+            StatusCode::OK if matches!(self, Self::EventIgnored) => "ignored",
             StatusCode::OK => "duplicate_delivery",
             StatusCode::BAD_REQUEST => "malformed_request",
             StatusCode::UNAUTHORIZED => "unauthenticated",
+            StatusCode::FORBIDDEN if matches!(self, Self::HttpsRequired) => "https_required",
+            StatusCode::FORBIDDEN if matches!(self, Self::EventNotAllowed) => "event_not_allowed",
+            StatusCode::FORBIDDEN => "source_not_allowed",
+            StatusCode::MISDIRECTED_REQUEST => "misdirected_request",
             StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
             StatusCode::REQUEST_TIMEOUT => "body_timeout",
             StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+            StatusCode::UNPROCESSABLE_ENTITY => "invalid_payload",
             StatusCode::TOO_MANY_REQUESTS => "rate_limited",
             StatusCode::SERVICE_UNAVAILABLE if matches!(self, Self::InProgress { .. }) => "delivery_in_progress",
             StatusCode::SERVICE_UNAVAILABLE => "unavailable",
@@ -183,6 +216,16 @@ impl Rejection {
         }
     }
 
+    /// Whether the request is to blame, and not the load, a trouble of ours, or a genuine delivery that does not suit: with it, [`RateLimitLayer::charge_failures`] charges the one
+    /// it came from.
+    ///
+    /// [`RateLimitLayer::charge_failures`]: crate::layer::RateLimitLayer::charge_failures
+    pub fn blames_sender(&self) -> bool {
+        let is_unsuitable =
+            matches!(self, Self::RateLimited { .. } | Self::EventNotAllowed | Self::InvalidPayload { .. });
+        self.status().is_client_error() && !is_unsuitable
+    }
+
     /// Puts what the status asks for into the headers of an answer.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         const WEBHOOK: HeaderValue = HeaderValue::from_static("Webhook");
@@ -196,13 +239,16 @@ impl Rejection {
             Self::Replayed => {
                 headers.insert(REPLAY, HeaderValue::from_static("duplicate"));
             }
+            Self::EventIgnored => {
+                headers.insert(IGNORED, HeaderValue::from_static("1"));
+            }
             _ if self.status() == StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, WEBHOOK);
             }
             _ => {}
         }
         if let Some(wait) = self.retry_after() {
-            headers.insert(RETRY_AFTER, whole_seconds(wait).into());
+            headers.insert(RETRY_AFTER, seconds(whole_seconds(wait)));
         }
     }
 
@@ -229,6 +275,11 @@ impl Rejection {
             Self::AmbiguousMessage => (BAD, "ambiguous_message"),
             Self::BrokenBody => (BAD, "broken_body"),
             Self::UnsupportedTransferCoding => (BAD, "unsupported_transfer_coding"),
+            Self::AmbiguousHost => (BAD, "ambiguous_host"),
+            Self::HttpsRequired => (StatusCode::FORBIDDEN, "https_required"),
+            Self::SourceNotAllowed => (StatusCode::FORBIDDEN, "source_not_allowed"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
+            Self::MalformedChallenge => (BAD, "malformed_challenge"),
             Self::MissingSignature => (WHO, "missing_signature"),
             Self::UnusableSignature => (WHO, "unusable_signature"),
             Self::MissingTimestamp => (WHO, "missing_timestamp"),
@@ -242,6 +293,7 @@ impl Rejection {
             Self::WrongClaim { .. } => (WHO, "wrong_claim"),
             Self::Stale => (WHO, "stale"),
             Self::FromTheFuture => (WHO, "from_the_future"),
+            Self::UnexpectedHandshake => (WHO, "unexpected_handshake"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -257,13 +309,78 @@ impl Rejection {
             Self::KeysUnavailable { .. } => (BUSY, "keys_unavailable"),
             Self::BudgetExhausted => (BUSY, "budget_exhausted"),
             Self::ClockUnavailable => (BUSY, "clock_unavailable"),
+            Self::HandshakeUnfinished => (BUSY, "handshake_unfinished"),
             Self::Misconfigured { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "misconfigured"),
+            Self::EventIgnored => (StatusCode::OK, "event_ignored"),
+            Self::EventNotAllowed => (StatusCode::FORBIDDEN, "event_not_allowed"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::InvalidPayload { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_payload"),
         }
     }
 }
 
-/// Says that an answer was given without running the handler.
+/// What is wrong with a payload, and where.
+///
+/// The sender is told, so a detail is a constant of the program, and nothing of the payload gets into it.
+///
+/// ```
+/// use tower_webhook::Problem;
+///
+/// let problem = Problem::new("/amount", "must be the sum of the items");
+/// assert_eq!(problem.to_string(), r#""/amount" must be the sum of the items"#);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pointer: Cow<'static, str>,
+    detail: &'static str,
+}
+
+impl Problem {
+    /// At this place, which is a JSON pointer (RFC 6901), or empty for the whole.
+    ///
+    /// Pointers of more than 256 bytes are cut to what encloses the place.
+    pub fn new(pointer: impl Into<Cow<'static, str>>, detail: &'static str) -> Self {
+        Self { pointer: shortened(pointer.into()), detail }
+    }
+
+    /// Where, as a JSON pointer.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// What is wrong there.
+    pub fn detail(&self) -> &'static str {
+        self.detail
+    }
+}
+
+/// Keys are the sender's, and may be as long as the body.
+fn shortened(mut pointer: Cow<'static, str>) -> Cow<'static, str> {
+    const MAX_POINTER: usize = 256;
+    if pointer.len() > MAX_POINTER {
+        // The slash may be the last byte that fits: what is before it fits too.
+        let end = pointer.as_bytes()[..=MAX_POINTER].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        pointer.to_mut().truncate(end);
+    }
+    pointer
+}
+
+impl fmt::Display for Problem {
+    /// Keys are the sender's: quoted, they cannot forge lines of a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.pointer, self.detail)
+    }
+}
+
+impl From<Problem> for Rejection {
+    fn from(problem: Problem) -> Self {
+        Self::InvalidPayload { problems: [problem].into() }
+    }
+}
+
+/// Say that an answer was given without running the handler.
 const REPLAY: HeaderName = HeaderName::from_static("webhook-replay");
+const IGNORED: HeaderName = HeaderName::from_static("webhook-ignored");
 
 /// Closes an HTTP/1 connection, whose unread body would otherwise have to be read.
 pub(crate) const CLOSE: (HeaderName, HeaderValue) = (CONNECTION, HeaderValue::from_static("close"));
@@ -271,6 +388,20 @@ pub(crate) const CLOSE: (HeaderName, HeaderValue) = (CONNECTION, HeaderValue::fr
 /// Rounded up, and never 0: a sender told to wait too briefly comes back too soon.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// As a header's value, with one allocation at most where the conversion from a number makes two.
+fn seconds(seconds: u64) -> HeaderValue {
+    const ONE: HeaderValue = HeaderValue::from_static("1");
+    if seconds == 1 {
+        return ONE;
+    }
+    let mut digits = [0; 20];
+    let mut left = digits.as_mut_slice();
+    // 20 digits are enough for any number of 64 bits.
+    let _ = write!(left, "{seconds}");
+    let unused = left.len();
+    HeaderValue::from_bytes(&digits[..digits.len() - unused]).unwrap_or(ONE)
 }
 
 impl fmt::Display for Rejection {
@@ -283,6 +414,9 @@ impl fmt::Display for Rejection {
             Self::BodyTooLarge { limit } => format!("more than {limit} bytes").into(),
             Self::Misconfigured { why } | Self::UntrustedKey { why } | Self::KeysUnavailable { why } => (*why).into(),
             Self::WrongClaim { claim } => (&**claim).into(),
+            Self::InvalidPayload { problems } => {
+                problems.iter().map(Problem::to_string).collect::<Vec<_>>().join(", ").into()
+            }
             _ => return f.write_str(self.reason()),
         };
         write!(f, "{}: {detail}", self.reason())
@@ -301,6 +435,35 @@ mod tests {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), expected, "{millis} ms");
         }
         assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
+        for number in [0, 1, 2, 10, 3600, u64::MAX] {
+            assert_eq!(seconds(number), number.to_string());
+        }
+    }
+
+    #[test]
+    fn genuine_deliveries_that_do_not_suit_blame_nobody() {
+        for (rejection, blames_sender) in [
+            (Rejection::EventIgnored, false),
+            (Rejection::EventNotAllowed, false),
+            (Problem::new("", "").into(), false),
+            (Rejection::UnsupportedMediaType, true),
+        ] {
+            assert_eq!(rejection.blames_sender(), blames_sender, "{rejection}");
+        }
+    }
+
+    #[test]
+    fn pointers_are_short_and_end_between_tokens() {
+        let long = |length: usize| format!("/{}", "é".repeat(length));
+        for (pointer, expected) in [
+            (String::new(), ""),
+            ("/a/b".to_owned(), "/a/b"),
+            (long(2000), ""),
+            (format!("/a/b{}", long(127)), "/a/b"),
+            (format!("/{}/a", "b".repeat(255)), &format!("/{}", "b".repeat(255))),
+        ] {
+            assert_eq!(Problem::new(pointer.clone(), "").pointer(), expected, "{pointer}");
+        }
     }
 
     #[test]
@@ -313,6 +476,7 @@ mod tests {
             Rejection::StoreUnavailable,
             Rejection::BudgetExhausted,
             Rejection::ClockUnavailable,
+            Rejection::HandshakeUnfinished,
             Rejection::KeysUnavailable { why: "no answer" },
             Rejection::Throttled { retry_after: Duration::from_secs(9) },
         ] {

@@ -12,8 +12,9 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_webhook::{
     Delivery,
     layer::{
-        BufferBodyLayer, BySender, ClientAddr, EnforceTimestampLayer, RateLimitLayer, RejectReplayLayer,
-        RenderRejectionsLayer, VerifySignatureLayer, WebhookLayer,
+        AllowEventsLayer, AllowSourcesLayer, BufferBodyLayer, BySender, ClientAddr, EnforceTimestampLayer,
+        HandshakeLayer, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer, RequireHttpsLayer,
+        RequireMediaTypeLayer, RunToEndLayer, Sources, ValidatePayloadLayer, VerifySignatureLayer, WebhookLayer,
     },
     provider,
     scheme::Verifier,
@@ -29,11 +30,19 @@ macro_rules! by_hand {
     () => {
         ServiceBuilder::new()
             .layer(RenderRejectionsLayer::new())
+            .layer(RequireHttpsLayer::new())
+            .layer(AllowSourcesLayer::new(Sources::networks(["192.0.2.0/24"]).unwrap()))
             .layer(RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), MemoryRateStore::new()))
+            .layer(HandshakeLayer::new())
+            .layer(RequireMediaTypeLayer::new(["application/json"]).unwrap())
             .layer(BufferBodyLayer::new())
             .layer(VerifySignatureLayer::new(verifier()))
+            .layer(HandshakeLayer::new().signed())
             .layer(EnforceTimestampLayer::new(std::time::Duration::from_secs(30)))
             .layer(RateLimitLayer::new(Quota::per_minute(600), BySender, MemoryRateStore::new()))
+            .layer(AllowEventsLayer::by(|_| true))
+            .layer(ValidatePayloadLayer::new())
+            .layer(RunToEndLayer::new())
             .layer(RejectReplayLayer::new(MemoryNonceStore::new()))
     };
 }
@@ -58,7 +67,7 @@ async fn axum_takes_the_stack_everywhere() {
         assert_eq!(response.status(), 401, "{path}");
     }
     let request = Request::post("/router-by-hand").body(axum::body::Body::empty()).unwrap();
-    assert_eq!(app.clone().oneshot(request).await.unwrap().status(), 500, "nothing tells the peer's address");
+    assert_eq!(app.clone().oneshot(request).await.unwrap().status(), 403, "nothing tells that it is HTTPS");
     let _ = app.into_make_service_with_connect_info::<SocketAddr>();
 }
 

@@ -7,6 +7,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
@@ -33,16 +34,18 @@ use tower::{
     timeout::{TimeoutLayer, error::Elapsed},
 };
 use tower_webhook::{
-    Delivery, PeerAddr,
+    Delivery, PeerAddr, Tls,
     body::{Buffered, Verified},
     clock::ManualClock,
     layer::{
-        BufferBodyLayer, BySender, Check, ClientAddr, EnforceTimestampLayer, GuardLayer, Never, RateLimitLayer,
-        RejectReplayLayer, RenderRejectionsLayer, Step, VerifySignatureLayer, WebhookLayer,
+        AllowEventsLayer, AllowSourcesLayer, BufferBodyLayer, BySender, Check, ClientAddr, EnforceTimestampLayer,
+        GuardLayer, HandshakeLayer, Never, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer,
+        ReportSignatureLayer, RequireHttpsLayer, RequireMediaTypeLayer, RunToEndLayer, Sources, Step,
+        ValidatePayloadLayer, VerifySignatureLayer, WebhookLayer,
     },
     provider,
     scheme::{Signer, Verifier},
-    store::{MemoryNonceStore, MemoryRateStore, Quota},
+    store::{Charge, MemoryNonceStore, MemoryRateStore, Quota, Quotas, RateKey, RateStore, Standing, StoreError},
 };
 
 /// Every layer, each as the innermost one, and the whole stack; runs `$exercise!(name, layer)` for each.
@@ -51,7 +54,23 @@ macro_rules! for_each_layer {
         let quota = Quota::per_minute(1_000_000);
         let verify = || VerifySignatureLayer::new(verifier(provider::STANDARD_WEBHOOKS)).with_clock($clock.clone());
         $exercise!("render", RenderRejectionsLayer::new());
+        $exercise!("require https", RequireHttpsLayer::new());
+        $exercise!(
+            "allow sources",
+            AllowSourcesLayer::new(Sources::networks(["0.0.0.0/1", "128.0.0.0/1", "::/1"]).unwrap())
+        );
+        $exercise!("handshake", HandshakeLayer::for_provider("dropbox", None).unwrap());
+        $exercise!("require media type", RequireMediaTypeLayer::new(["application/json"]).unwrap());
+        $exercise!(
+            "report signature",
+            ReportSignatureLayer::new(verifier(provider::STANDARD_WEBHOOKS)).with_clock($clock.clone())
+        );
         $exercise!("rate limit", RateLimitLayer::new(quota, ClientAddr::new(), MemoryRateStore::new()));
+        $exercise!(
+            "rate limit for failures",
+            RateLimitLayer::new(quota, ClientAddr::new(), MemoryRateStore::new()).charge_failures()
+        );
+        $exercise!("rate limit in a store elsewhere", RateLimitLayer::new(quota, ClientAddr::new(), SlowRates));
         $exercise!("buffer body", BufferBodyLayer::new());
         $exercise!("verify signature", verify());
         $exercise!(
@@ -69,6 +88,19 @@ macro_rules! for_each_layer {
                 .into_inner()
         );
         $exercise!(
+            "signed handshake",
+            ServiceBuilder::new().layer(verify()).layer(HandshakeLayer::new().signed()).into_inner()
+        );
+        $exercise!(
+            "allow events",
+            ServiceBuilder::new().layer(verify()).layer(AllowEventsLayer::by(|_| true)).into_inner()
+        );
+        $exercise!(
+            "validate payload",
+            ServiceBuilder::new().layer(verify()).layer(ValidatePayloadLayer::new()).into_inner()
+        );
+        $exercise!("run to end", ServiceBuilder::new().layer(verify()).layer(RunToEndLayer::new()).into_inner());
+        $exercise!(
             "reject replay",
             ServiceBuilder::new().layer(verify()).layer(RejectReplayLayer::new($store.clone())).into_inner()
         );
@@ -84,6 +116,22 @@ macro_rules! for_each_layer {
                 .unwrap()
         );
     }};
+}
+
+/// Lets through, and says so at the second poll.
+#[derive(Clone)]
+struct SlowRates;
+
+impl RateStore for SlowRates {
+    type Check = Pin<Box<dyn Future<Output = Result<Standing, StoreError>> + Send>>;
+
+    fn check(&self, _: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check {
+        let standing = quotas.settle(&mut [], 0, charge);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(standing)
+        })
+    }
 }
 
 #[tokio::test]
@@ -530,7 +578,9 @@ fn mixed_requests(scope: &str) -> Vec<Request<Full<Bytes>>> {
     .map(Sent::request)
     .collect();
     for request in &mut requests {
+        request.headers_mut().insert("content-type", "application/json".parse().unwrap());
         request.extensions_mut().insert(PeerAddr(SocketAddr::from(([192, 0, 2, 1], 443))));
+        request.extensions_mut().insert(Tls::new());
     }
     // Nothing tells the address of this one.
     requests.push(good.request());

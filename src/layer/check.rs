@@ -4,7 +4,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    request::Parts,
+};
 
 use crate::Rejection;
 
@@ -36,6 +40,16 @@ pub enum Step<Out, F> {
     Later(F),
 }
 
+impl<B> Step<B, Never<B>> {
+    /// The judgement on a request whose body stays what it is.
+    pub(super) fn judged(request: Request<B>, judgement: Result<(), Rejection>) -> Self {
+        Self::Now(match judgement {
+            Ok(()) => Ok(request),
+            Err(rejection) => Err(Refusal::from(rejection).reusing(request.into_parts().0)),
+        })
+    }
+}
+
 /// The future of checks that never wait.
 pub type Never<Out> = Pending<Result<Request<Out>, Refusal>>;
 
@@ -49,7 +63,8 @@ pub struct Refusal {
 #[derive(Debug)]
 enum Kind {
     Rejection(Rejection),
-    Answer(Answer),
+    // Boxed, as rejections are the many and need not carry the room.
+    Answer(Box<Answer>),
 }
 
 /// An answer that a check gives by itself, such as that to a handshake.
@@ -59,12 +74,33 @@ enum Kind {
 pub(crate) struct Answer {
     pub(crate) body: Bytes,
     status: StatusCode,
+    content_type: HeaderValue,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// Answers the request by itself, with a text that takes nothing from the request unescaped.
     pub fn answer(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Answer(Answer { status, body: body.into() }), spare: None }
+        Self::of_type(HeaderValue::from_static("text/plain; charset=utf-8"), status, body.into())
+    }
+
+    /// Answers the request by itself, with JSON that takes nothing from the request unescaped.
+    pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self::of_type(HeaderValue::from_static("application/json"), status, body.into())
+    }
+
+    fn of_type(content_type: HeaderValue, status: StatusCode, body: Bytes) -> Self {
+        let answer = Answer { body, status, content_type, headers: Vec::new() };
+        Self { kind: Kind::Answer(Box::new(answer)), spare: None }
+    }
+
+    /// Sets a header of an answer. Those of rejections are set by their status.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if let Kind::Answer(answer) = &mut self.kind {
+            answer.headers.push((name, value));
+        }
+        self
     }
 
     /// The same refusal, built from the memory of the refused request's head: a refusal must stay cheaper than a pass.
@@ -72,6 +108,14 @@ impl Refusal {
     pub fn reusing(mut self, head: Parts) -> Self {
         self.spare = Some((head.headers, head.extensions));
         self
+    }
+
+    /// Why, unless it is an answer.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match &self.kind {
+            Kind::Rejection(rejection) => Some(rejection),
+            Kind::Answer(_) => None,
+        }
     }
 
     pub(crate) fn into_response<B: Default>(self) -> Response<B> {
@@ -90,8 +134,14 @@ impl Refusal {
             }
             Kind::Answer(answer) => {
                 *response.status_mut() = answer.status;
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-                response.extensions_mut().insert(answer);
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, answer.content_type.clone());
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+                for (name, value) in &answer.headers {
+                    headers.insert(name, value.clone());
+                }
+                response.extensions_mut().insert(*answer);
             }
         }
         response

@@ -6,11 +6,17 @@
 //! | layer | accepts | lets through |
 //! |---|---|---|
 //! | [`RenderRejectionsLayer`] | any body | the same |
+//! | [`RequireHttpsLayer`], [`AllowSourcesLayer`] | any body | the same |
 //! | [`RateLimitLayer`] by address | any body | the same |
+//! | [`HandshakeLayer`], [`RequireMediaTypeLayer`] | any body | the same |
 //! | [`BufferBodyLayer`] | any body | [`Buffered`](crate::body::Buffered) |
+//! | [`ReportSignatureLayer`], instead of the next | any body | `Buffered` |
 //! | [`VerifySignatureLayer`] | any body | [`Verified`](crate::body::Verified) |
-//! | [`EnforceTimestampLayer`], [`RateLimitLayer`] by sender, [`RejectReplayLayer`] | `Verified` only | `Verified` |
+//! | [`SignedHandshakeLayer`], [`EnforceTimestampLayer`], [`RateLimitLayer`] by sender, [`AllowEventsLayer`], [`ValidatePayloadLayer`], [`RunToEndLayer`], [`RejectReplayLayer`] | `Verified` only | `Verified` |
 //! | the handler | any body | |
+//!
+//! Which keys a request is verified by is said by a [`VerifierSource`]: a [`Verifier`](crate::scheme::Verifier), one that can be
+//! replaced ([`SwapVerifier`]), those of many [`Tenants`], or one for each of several providers ([`Dispatch`]).
 //!
 //! # A check of your own
 //!
@@ -38,27 +44,54 @@
 //! let layer = GuardLayer::new(OnlyPushes);
 //! ```
 
+mod allow_events;
+mod allow_sources;
+mod authentic;
+mod background;
 mod buffer_body;
 mod check;
 mod enforce_timestamp;
 #[cfg(feature = "_public-key")]
 mod find_keys;
 mod guard;
+mod handshake;
 mod limits;
 mod rate_limit;
 mod reject_replay;
 mod render_rejections;
+mod report_signature;
+mod require_https;
+mod run_to_end;
+mod sender;
+mod validate_payload;
+mod verifiers;
 mod verify_signature;
 mod webhook;
 
+#[cfg(feature = "decompress")]
+pub use self::validate_payload::{DecodeBody, DecodeBodyLayer};
 pub use self::{
+    allow_events::{AllowEvents, AllowEventsLayer},
+    allow_sources::{AllowSources, AllowSourcesLayer, Sources},
     buffer_body::{BufferBody, BufferBodyFuture, BufferBodyLayer},
     check::{Check, Never, Refusal, Step},
     enforce_timestamp::{EnforceTimestamp, EnforceTimestampLayer},
     guard::{Guard, GuardFuture, GuardLayer},
-    rate_limit::{BySender, ClientAddr, RateLimit, RateLimitBy, RateLimitFuture, RateLimitLayer},
-    reject_replay::{RejectReplay, RejectReplayFuture, RejectReplayLayer},
+    handshake::{
+        HandshakeFuture, HandshakeLayer, Handshakes, HookSecret, SignedHandshakeFuture, SignedHandshakeLayer,
+        SignedHandshakes,
+    },
+    rate_limit::{ByRoute, BySender, ClientAddr, Costing, RateLimit, RateLimitBy, RateLimitFuture, RateLimitLayer},
+    reject_replay::{Dangerous, RejectReplay, RejectReplayFuture, RejectReplayLayer, ReplayUnchecked},
     render_rejections::{Protocol, RenderRejections, RenderRejectionsFuture, RenderRejectionsLayer, Rendered},
+    report_signature::{ReportSignature, ReportSignatureFuture, ReportSignatureLayer, SignatureReport},
+    require_https::{RequireHttps, RequireHttpsLayer},
+    run_to_end::{RunToEnd, RunToEndFuture, RunToEndLayer},
+    validate_payload::{
+        JsonRules, RequireMediaType, RequireMediaTypeLayer, ValidatePayload, ValidatePayloadBuilder,
+        ValidatePayloadLayer,
+    },
+    verifiers::{Choice, ChoiceFuture, Dispatch, FindTenant, SwapVerifier, TenantIn, Tenants, VerifierSource},
     verify_signature::{VerifySignature, VerifySignatureFuture, VerifySignatureLayer},
     webhook::{WebhookBuilder, WebhookLayer},
 };

@@ -17,7 +17,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::check::Answer;
-use crate::{Rejection, rejection::CLOSE};
+use crate::{Problem, Rejection, rejection::CLOSE};
 
 /// Turns rejections into words: problem details (RFC 9457) for HTTP, a Trailers-Only answer for gRPC.
 ///
@@ -41,6 +41,7 @@ use crate::{Rejection, rejection::CLOSE};
 #[must_use]
 pub struct RenderRejectionsLayer {
     render: Option<Arc<Render>>,
+    leaves_bodies_out: bool,
 }
 
 type Render = dyn Fn(&Rejection, Protocol) -> Response<Bytes> + Send + Sync;
@@ -76,7 +77,7 @@ impl Protocol {
 impl RenderRejectionsLayer {
     /// A layer with the standard words.
     pub fn new() -> Self {
-        Self { render: None }
+        Self { render: None, leaves_bodies_out: false }
     }
 
     /// Answers rejections with what `render` says. Headers that the status asks for (`Retry-After`, `WWW-Authenticate`, `Allow`) are there
@@ -86,6 +87,12 @@ impl RenderRejectionsLayer {
         render: impl Fn(&Rejection, Protocol) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         self.render = Some(Arc::new(render));
+        self
+    }
+
+    /// Answers with status and headers alone: for senders that take a body for something else, such as Xero.
+    pub fn without_bodies(mut self) -> Self {
+        self.leaves_bodies_out = true;
         self
     }
 }
@@ -173,6 +180,12 @@ impl RenderRejectionsLayer {
                     text
                 }
             };
+            let text = if self.leaves_bodies_out && protocol != Protocol::Grpc {
+                head.headers.remove(CONTENT_TYPE);
+                Bytes::new()
+            } else {
+                text
+            };
             if protocol == Protocol::Http1 && rejection.closes_connection() {
                 let (name, value) = CLOSE;
                 head.headers.insert(name, value);
@@ -201,12 +214,15 @@ fn standard(rejection: &Rejection, protocol: Protocol, status: &mut StatusCode, 
         *status = StatusCode::OK;
         return Bytes::new();
     }
-    let text = problem(rejection);
+    let text = match rejection {
+        Rejection::InvalidPayload { problems } => Bytes::from(invalid_payload(problems)),
+        _ => Bytes::from_static(problem(rejection).as_bytes()),
+    };
     if !text.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
-    Bytes::from_static(text.as_bytes())
+    text
 }
 
 const fn grpc_status(status: StatusCode) -> u16 {
@@ -214,7 +230,7 @@ const fn grpc_status(status: StatusCode) -> u16 {
         200 => 0,
         400 | 422 => 3,
         401 => 16,
-        403 => 7,
+        403 | 421 => 7,
         405 => 12,
         408 | 504 => 4,
         409 => 10,
@@ -241,9 +257,13 @@ fn problem(rejection: &Rejection) -> &'static str {
     }
     match rejection.code() {
         // Some senders take no body for a success.
-        "duplicate_delivery" => "",
+        "duplicate_delivery" | "ignored" => "",
         "malformed_request" => problem!(400, "malformed_request", "Bad Request"),
         "unauthenticated" => problem!(401, "unauthenticated", "Unauthorized"),
+        "https_required" => problem!(403, "https_required", "Forbidden"),
+        "source_not_allowed" => problem!(403, "source_not_allowed", "Forbidden"),
+        "misdirected_request" => problem!(421, "misdirected_request", "Misdirected Request"),
+        "event_not_allowed" => problem!(403, "event_not_allowed", "Forbidden"),
         "method_not_allowed" => problem!(405, "method_not_allowed", "Method Not Allowed"),
         "body_timeout" => problem!(408, "body_timeout", "Request Timeout"),
         "body_too_large" => problem!(413, "body_too_large", "Content Too Large"),
@@ -252,6 +272,37 @@ fn problem(rejection: &Rejection) -> &'static str {
         "delivery_in_progress" => problem!(503, "delivery_in_progress", "Service Unavailable"),
         "unavailable" => problem!(503, "unavailable", "Service Unavailable"),
         _ => problem!(500, "misconfigured", "Internal Server Error"),
+    }
+}
+
+/// The one text that says what was in the request: where something is wrong, to a sender that is known.
+fn invalid_payload(problems: &[Problem]) -> String {
+    let mut text = String::from(
+        r#"{"type":"about:blank","title":"Unprocessable Content","status":422,"code":"invalid_payload","errors":["#,
+    );
+    for (index, problem) in problems.iter().enumerate() {
+        text.push_str(if index == 0 { r#"{"pointer":""# } else { r#",{"pointer":""# });
+        push_escaped(&mut text, problem.pointer());
+        text.push_str(r#"","detail":""#);
+        push_escaped(&mut text, problem.detail());
+        text.push_str(r#""}"#);
+    }
+    text.push_str("]}");
+    text
+}
+
+/// As the inside of a JSON string, in which nothing is left that HTML, a terminal or a log could take for more than text.
+fn push_escaped(text: &mut String, raw: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for char in raw.chars() {
+        if matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '<' | '>' | '&' | '\'') {
+            text.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            text.push_str("\\u");
+            text.extend([12, 8, 4, 0].map(|shift| char::from(HEX[usize::from(*unit >> shift & 0xf)])));
+        }
     }
 }
 

@@ -5,21 +5,22 @@ use http::Response;
 use tower_layer::{Identity, Layer, Stack};
 
 use super::{
-    Guard, Protocol, RateLimitLayer, RejectReplayLayer, RenderRejections, RenderRejectionsLayer, VerifySignature,
+    AllowSourcesLayer, Dangerous, Guard, HandshakeLayer, Protocol, RateLimitLayer, RejectReplayLayer, RenderRejections,
+    RenderRejectionsLayer, RequireHttpsLayer, RunToEndLayer, SignedHandshakeLayer, VerifierSource, VerifySignature,
     VerifySignatureLayer,
 };
 use crate::{
-    ConfigError, Rejection,
-    body::BodyBudget,
+    ConfigError, Rejection, TrustedProxies,
+    body::{BodyBudget, ContentCoding},
     clock::Clock,
-    scheme::Verifier,
-    store::{MemoryNonceStore, NonceStore},
+    store::{LimitingNonceStore, MemoryNonceStore, NonceStore, Quotas},
 };
 
 /// The whole stack for one provider, in its safe order and with safe defaults.
 ///
-/// From outside in: rejections in words, rate limit by client address (if asked for), signature, further layers (if given), replay. Without further calls: the provider's largest body (1 MiB for most), its tolerance (five minutes for
-/// most), and replay protection in memory.
+/// From outside in: rejections in words, HTTPS, allowed sources and rate limit by client address (each if asked for, in whatever order),
+/// signature, further layers (if given), replay. Without further calls: the provider's largest body (1 MiB for most), its tolerance (five
+/// minutes for most), and replay protection in memory.
 ///
 /// It is a tuple of the layers it names, so a route can have one of its own, and so can a whole router.
 ///
@@ -39,7 +40,10 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 /// use tower_webhook::{
-///     layer::{BySender, ClientAddr, EnforceTimestampLayer, RateLimitLayer, WebhookLayer},
+///     layer::{
+///         AllowSourcesLayer, BySender, ClientAddr, EnforceTimestampLayer, RateLimitLayer, RequireHttpsLayer, Sources,
+///         WebhookLayer,
+///     },
 ///     provider,
 ///     store::{MemoryNonceStore, MemoryRateStore, Quota},
 /// };
@@ -47,6 +51,8 @@ use crate::{
 /// let slack = provider::SLACK.verifier(["new secret", "old secret"])?;
 /// let rates = MemoryRateStore::new();
 /// let layer = WebhookLayer::builder(slack)
+///     .require_https(RequireHttpsLayer::new())
+///     .allow_sources(AllowSourcesLayer::new(Sources::networks(["192.0.2.0/24"])?))
 ///     .rate_limit(RateLimitLayer::new(Quota::per_minute(600).allow_burst(50), ClientAddr::new(), rates.clone()))
 ///     .max_body(256 * 1024)
 ///     .then(EnforceTimestampLayer::new(Duration::from_secs(60)))
@@ -57,8 +63,14 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct WebhookLayer<Outside = Identity, Inside = Identity, Replay = RejectReplayLayer<MemoryNonceStore>> {
+pub struct WebhookLayer<
+    Outside = Identity,
+    Inside = Identity,
+    Replay = RejectReplayLayer<MemoryNonceStore>,
+    Gates = Identity,
+> {
     render: RenderRejectionsLayer,
+    gates: Gates,
     outside: Outside,
     verify: VerifySignatureLayer,
     inside: Inside,
@@ -66,18 +78,19 @@ pub struct WebhookLayer<Outside = Identity, Inside = Identity, Replay = RejectRe
 }
 
 impl WebhookLayer {
-    /// The stack for this verifier's provider, with the defaults.
-    pub fn new(verifier: Verifier) -> Self {
-        Self::builder(verifier).layer
+    /// The stack for this verifier's provider, or for [several](VerifierSource), with the defaults.
+    pub fn new(source: impl VerifierSource) -> Self {
+        Self::builder(source).layer
     }
 
-    /// The stack for this verifier's provider, with more to say.
-    pub fn builder(verifier: Verifier) -> WebhookBuilder {
+    /// The stack for this verifier's provider, or for [several](VerifierSource), with more to say.
+    pub fn builder(source: impl VerifierSource) -> WebhookBuilder {
         WebhookBuilder {
             layer: Self {
                 render: RenderRejectionsLayer::new(),
+                gates: Identity::new(),
                 outside: Identity::new(),
-                verify: VerifySignatureLayer::new(verifier),
+                verify: VerifySignatureLayer::new(source),
                 inside: Identity::new(),
                 replay: RejectReplayLayer::new(MemoryNonceStore::new()),
             },
@@ -85,48 +98,139 @@ impl WebhookLayer {
     }
 }
 
-impl<S, Outside, Inside, Replay> Layer<S> for WebhookLayer<Outside, Inside, Replay>
+impl<S, Outside, Inside, Replay, Gates> Layer<S> for WebhookLayer<Outside, Inside, Replay, Gates>
 where
     Replay: Layer<S>,
     Inside: Layer<Replay::Service>,
     Outside: Layer<Guard<Inside::Service, VerifySignature>>,
+    Gates: Layer<Outside::Service>,
 {
-    type Service = RenderRejections<Outside::Service>;
+    type Service = RenderRejections<Gates::Service>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let verified = self.inside.layer(self.replay.layer(inner));
-        self.render.layer(self.outside.layer(self.verify.layer(verified)))
+        self.render.layer(self.gates.layer(self.outside.layer(self.verify.layer(verified))))
     }
 }
 
 /// Sets up a [`WebhookLayer`].
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct WebhookBuilder<Outside = Identity, Inside = Identity, Replay = RejectReplayLayer<MemoryNonceStore>> {
-    layer: WebhookLayer<Outside, Inside, Replay>,
+pub struct WebhookBuilder<
+    Outside = Identity,
+    Inside = Identity,
+    Replay = RejectReplayLayer<MemoryNonceStore>,
+    Gates = Identity,
+> {
+    layer: WebhookLayer<Outside, Inside, Replay, Gates>,
 }
 
-impl<Outside, Inside, Replay> WebhookBuilder<Outside, Inside, Replay> {
+impl<Inside, Replay, Gates> WebhookBuilder<Identity, Inside, Replay, Gates> {
     /// Limits requests before anything is known of them; [`ClientAddr`](super::ClientAddr) is what to limit by.
-    pub fn rate_limit<K, R>(self, limit: RateLimitLayer<K, R>) -> WebhookBuilder<RateLimitLayer<K, R>, Inside, Replay> {
-        let WebhookLayer { render, verify, inside, replay, .. } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, outside: limit, verify, inside, replay } }
+    pub fn rate_limit<K, R>(
+        self,
+        limit: RateLimitLayer<K, R>,
+    ) -> WebhookBuilder<RateLimitLayer<K, R>, Inside, Replay, Gates> {
+        self.with_outside(|_| limit)
+    }
+}
+
+type Handshaken = Stack<HandshakeLayer, Identity>;
+
+impl<Inside, Replay, Gates> WebhookBuilder<Handshaken, Inside, Replay, Gates> {
+    /// Limits requests before anything is known of them, and before handshakes are answered.
+    pub fn rate_limit<K, R>(
+        self,
+        limit: RateLimitLayer<K, R>,
+    ) -> WebhookBuilder<Stack<Handshaken, RateLimitLayer<K, R>>, Inside, Replay, Gates> {
+        self.with_outside(|handshakes| Stack::new(handshakes, limit))
+    }
+}
+
+impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gates> {
+    /// Refuses what does not come over HTTPS, before anything else is asked.
+    pub fn require_https(
+        self,
+        https: RequireHttpsLayer,
+    ) -> WebhookBuilder<Outside, Inside, Replay, Stack<Gates, RequireHttpsLayer>> {
+        self.with_gates(|gates| Stack::new(gates, https))
+    }
+
+    /// Refuses what comes from elsewhere: after HTTPS was required, and before requests are counted, so that strangers take no memory.
+    pub fn allow_sources(
+        self,
+        sources: AllowSourcesLayer,
+    ) -> WebhookBuilder<Outside, Inside, Replay, Stack<AllowSourcesLayer, Gates>> {
+        self.with_gates(|gates| Stack::new(sources, gates))
+    }
+
+    fn with_gates<New>(self, replace: impl FnOnce(Gates) -> New) -> WebhookBuilder<Outside, Inside, Replay, New> {
+        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder { layer: WebhookLayer { render, gates: replace(gates), outside, verify, inside, replay } }
+    }
+
+    /// Takes the origin that the sender called from what trusted proxies say, see [`VerifySignatureLayer::public_origin_from`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no origin; if one is none, or stands there twice; if the verifier has a whole public URL.
+    pub fn public_origin_from(
+        mut self,
+        proxies: TrustedProxies,
+        origins: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, ConfigError> {
+        self.layer.verify = self.layer.verify.public_origin_from(proxies, origins)?;
+        Ok(self)
+    }
+
+    /// Answers handshakes: those that nobody signs outside verification, those that are signed first of all inside it.
+    ///
+    /// ```
+    /// use tower_webhook::{layer::{HandshakeLayer, WebhookLayer}, provider};
+    ///
+    /// let slack = provider::SLACK.verifier("8f742231b10e8888abcd99yyyzzz85a5")?;
+    /// let layer = WebhookLayer::builder(slack).handshake(HandshakeLayer::for_provider("slack", None)?).build()?;
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    pub fn handshake(
+        self,
+        handshakes: HandshakeLayer,
+    ) -> WebhookBuilder<Stack<HandshakeLayer, Outside>, Stack<Inside, SignedHandshakeLayer>, Replay, Gates> {
+        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        let render = if handshakes.wants_no_bodies() { render.without_bodies() } else { render };
+        let inside = Stack::new(inside, handshakes.signed());
+        WebhookBuilder { layer: WebhookLayer { render, gates, outside, verify, inside, replay } }
+            .with_outside(|outside| Stack::new(handshakes, outside))
+    }
+
+    fn with_outside<New>(self, replace: impl FnOnce(Outside) -> New) -> WebhookBuilder<New, Inside, Replay, Gates> {
+        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder { layer: WebhookLayer { render, gates, outside: replace(outside), verify, inside, replay } }
     }
 
     /// Puts a layer inside verification and outside replay protection; the first one is met first.
-    pub fn then<L>(self, layer: L) -> WebhookBuilder<Outside, Stack<L, Inside>, Replay> {
-        let WebhookLayer { render, outside, verify, inside, replay } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, outside, verify, inside: Stack::new(layer, inside), replay } }
+    pub fn then<L>(self, layer: L) -> WebhookBuilder<Outside, Stack<L, Inside>, Replay, Gates> {
+        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder {
+            layer: WebhookLayer { render, gates, outside, verify, inside: Stack::new(layer, inside), replay },
+        }
+    }
+
+    /// Lets handlers finish whose clients have hung up: puts a [`RunToEndLayer`] where [`then`](Self::then) puts layers.
+    ///
+    /// To wait for them at shutdown, or to bound them otherwise, keep a clone of the layer and give it to `then`.
+    pub fn run_to_end(self) -> WebhookBuilder<Outside, Stack<RunToEndLayer, Inside>, Replay, Gates> {
+        self.then(RunToEndLayer::new())
     }
 
     /// Lets deliveries be handled more than once: for handlers that do not mind.
-    pub fn without_replay_protection(self) -> WebhookBuilder<Outside, Inside, Identity> {
+    pub fn without_replay_protection(self) -> WebhookBuilder<Outside, Inside, Identity, Gates> {
         self.with_replay(|_| Identity::new())
     }
 
-    fn with_replay<New>(self, replace: impl FnOnce(Replay) -> New) -> WebhookBuilder<Outside, Inside, New> {
-        let WebhookLayer { render, outside, verify, inside, replay } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, outside, verify, inside, replay: replace(replay) } }
+    fn with_replay<New>(self, replace: impl FnOnce(Replay) -> New) -> WebhookBuilder<Outside, Inside, New, Gates> {
+        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder { layer: WebhookLayer { render, gates, outside, verify, inside, replay: replace(replay) } }
     }
 
     fn with_verify(mut self, change: impl FnOnce(VerifySignatureLayer) -> VerifySignatureLayer) -> Self {
@@ -154,6 +258,11 @@ impl<Outside, Inside, Replay> WebhookBuilder<Outside, Inside, Replay> {
         self.with_verify(|verify| verify.budget(budget))
     }
 
+    /// Also verifies bodies in these codings, see [`VerifySignatureLayer::allow_content_codings`]. None by default.
+    pub fn allow_content_codings(self, codings: impl IntoIterator<Item = ContentCoding>) -> Self {
+        self.with_verify(|verify| verify.allow_content_codings(codings))
+    }
+
     /// Asks another clock whether requests are fresh. Stores have clocks of their own.
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.with_verify(|verify| verify.with_clock(clock))
@@ -169,11 +278,11 @@ impl<Outside, Inside, Replay> WebhookBuilder<Outside, Inside, Replay> {
     }
 }
 
-impl<Outside, Inside, N: NonceStore> WebhookBuilder<Outside, Inside, RejectReplayLayer<N>> {
+impl<Outside, Inside, N: NonceStore, Gates> WebhookBuilder<Outside, Inside, RejectReplayLayer<N>, Gates> {
     /// Remembers deliveries in this store. In memory by default, in a store of the layer's own.
     ///
     /// A store that several endpoints share needs a [`scope`](Self::scope) for each.
-    pub fn replay<New: NonceStore>(self, store: New) -> WebhookBuilder<Outside, Inside, RejectReplayLayer<New>> {
+    pub fn replay<New: NonceStore>(self, store: New) -> WebhookBuilder<Outside, Inside, RejectReplayLayer<New>, Gates> {
         self.with_replay(|replay| replay.with_store(store))
     }
 
@@ -202,28 +311,55 @@ impl<Outside, Inside, N: NonceStore> WebhookBuilder<Outside, Inside, RejectRepla
         self.with_replay(|replay| replay.success_if(is_success))
     }
 
+    /// The door to what gives up a part of the protection.
+    ///
+    /// ```
+    /// use tower_webhook::{layer::WebhookLayer, provider};
+    ///
+    /// // GitHub never tries again, and handling a push twice does no harm here.
+    /// let github = provider::GITHUB.verifier("secret")?;
+    /// let layer = WebhookLayer::builder(github).dangerous().fail_open().build()?;
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    pub fn dangerous(self) -> Dangerous<Self> {
+        Dangerous(self)
+    }
+
     /// The layer.
     ///
     /// # Errors
     ///
     /// [`ConfigError::RetentionTooShort`] if a delivery would be forgotten while the same request is still accepted;
-    /// [`ConfigError::InvalidValue`] if a timeout is zero.
-    pub fn build(self) -> Result<WebhookLayer<Outside, Inside, RejectReplayLayer<N>>, ConfigError> {
-        let tolerance = self.layer.verify.verifier().tolerance();
-        let needed = tolerance.map(|tolerance| tolerance.past.saturating_add(tolerance.future));
-        self.layer.replay.check_retention(needed.unwrap_or_default())?;
+    /// [`ConfigError::InvalidValue`] if a timeout is zero, or another store was given after senders were limited.
+    pub fn build(self) -> Result<WebhookLayer<Outside, Inside, RejectReplayLayer<N>, Gates>, ConfigError> {
+        self.layer.replay.check_retention(self.layer.verify.longest_acceptance())?;
+        self.layer.replay.check_limit()?;
         self.layer.verify.check_limits()?;
         Ok(self.layer)
     }
 }
 
-impl<Outside, Inside> WebhookBuilder<Outside, Inside, Identity> {
+impl<Outside, Inside, N: LimitingNonceStore, Gates> WebhookBuilder<Outside, Inside, RejectReplayLayer<N>, Gates> {
+    /// Lets only so many deliveries of each verified sender through, see [`RejectReplayLayer::limit_senders`].
+    pub fn limit_senders(self, quotas: impl Into<Quotas>) -> Self {
+        self.with_replay(|replay| replay.limit_senders(quotas))
+    }
+}
+
+impl<Outside, Inside, N: NonceStore, Gates> Dangerous<WebhookBuilder<Outside, Inside, RejectReplayLayer<N>, Gates>> {
+    /// Handles deliveries also while the store does not answer, see [the same of `RejectReplayLayer`](Dangerous::<RejectReplayLayer<N>>::fail_open).
+    pub fn fail_open(self) -> WebhookBuilder<Outside, Inside, RejectReplayLayer<N>, Gates> {
+        self.0.with_replay(RejectReplayLayer::fail_open)
+    }
+}
+
+impl<Outside, Inside, Gates> WebhookBuilder<Outside, Inside, Identity, Gates> {
     /// The layer.
     ///
     /// # Errors
     ///
     /// [`ConfigError::InvalidValue`] if a timeout is zero.
-    pub fn build(self) -> Result<WebhookLayer<Outside, Inside, Identity>, ConfigError> {
+    pub fn build(self) -> Result<WebhookLayer<Outside, Inside, Identity, Gates>, ConfigError> {
         self.layer.verify.check_limits()?;
         Ok(self.layer)
     }

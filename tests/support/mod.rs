@@ -18,15 +18,18 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use proptest::prelude::*;
 use tokio::time::{Instant, Sleep};
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Service, ServiceExt, layer::util::Identity, service_fn};
 use tower_webhook::{
     Delivery, Rejection,
     clock::{Clock, ClockError, ManualClock, UnixTime},
     key::IntoKeys,
+    layer::{RejectReplayLayer, WebhookBuilder, WebhookLayer},
     provider,
     scheme::{Head, Outgoing, Scheme, Verifier},
     store::{MemoryNonceStore, NonceStore, ReplayKey, Reserved, StoreError, Token},
+    testing::nonces::NonceStep,
 };
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -41,6 +44,17 @@ pub(crate) const fn secs(secs: u64) -> Duration {
 /// Properties are checked from a seed that failures print, not from files beside the tests.
 pub(crate) fn property() -> proptest::test_runner::Config {
     proptest::test_runner::Config { failure_persistence: None, ..Default::default() }
+}
+
+/// What may happen to three deliveries under three tokens.
+pub(crate) fn nonce_step() -> impl Strategy<Value = NonceStep> {
+    let (id, token, time) = (0_usize..3, 0_usize..3, 0_u32..20);
+    prop_oneof![
+        4 => (id.clone(), token.clone(), time.clone()).prop_map(|(id, token, lease)| NonceStep::Reserve(id, token, lease)),
+        2 => (id.clone(), token.clone(), time.clone()).prop_map(|(id, token, kept)| NonceStep::Commit(id, token, kept)),
+        2 => (id, token).prop_map(|(id, token)| NonceStep::Release(id, token)),
+        3 => time.prop_map(NonceStep::Wait),
+    ]
 }
 
 pub(crate) fn clock() -> ManualClock {
@@ -425,4 +439,25 @@ pub(crate) fn now<F: Future>(future: F) -> F::Output {
 /// Polls by hand, as often as the test likes.
 pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The whole stack but for `build`.
+pub(crate) fn stack<N: NonceStore>(
+    scheme: Scheme<'static>,
+    store: N,
+    clock: &ManualClock,
+) -> WebhookBuilder<Identity, Identity, RejectReplayLayer<N>> {
+    builder(verifier(scheme), store, clock)
+}
+
+pub(crate) fn builder<N: NonceStore>(
+    verifier: Verifier,
+    store: N,
+    clock: &ManualClock,
+) -> WebhookBuilder<Identity, Identity, RejectReplayLayer<N>> {
+    WebhookLayer::builder(verifier).with_clock(clock.clone()).replay(store)
+}
+
+pub(crate) fn memory(clock: &ManualClock) -> MemoryNonceStore {
+    MemoryNonceStore::with_capacity(10_000).with_clock(clock.clone())
 }

@@ -221,13 +221,19 @@ pin_project! {
     }
 }
 
+/// Instants end some time, and a bound of `Duration::MAX` means none.
+fn after(now: Instant, time: Duration) -> Instant {
+    const DECADE: Duration = Duration::from_secs(10 * 365 * 86_400);
+    now + time.min(DECADE)
+}
+
 impl Deadlines {
     fn poll_expired<T>(self: Pin<&mut Self>, cx: &mut Context<'_>, progressed: bool) -> Poll<Result<T, Rejection>> {
         let mut this = self.project();
         if this.timer.is_none() || progressed {
             let now = Instant::now();
-            let last = *this.last.get_or_insert(now + *this.total);
-            let next = last.min(now + *this.idle);
+            let last = *this.last.get_or_insert_with(|| after(now, *this.total));
+            let next = last.min(after(now, *this.idle));
             match this.timer.as_mut().as_pin_mut() {
                 Some(timer) => timer.reset(next),
                 None => this.timer.set(Some(tokio::time::sleep_until(next))),

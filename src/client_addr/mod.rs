@@ -36,7 +36,7 @@ pub struct PeerAddr(pub SocketAddr);
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
-/// Around a router that is served over nothing but TLS, a layer outside the others does:
+/// Around a router that is served over nothing but TLS, as by axum-server's `bind_rustls`, a layer outside the others does:
 ///
 /// ```
 /// use axum::{Extension, Router, routing::post};

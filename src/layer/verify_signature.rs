@@ -214,7 +214,8 @@ impl PublicOrigins {
         if this.origins.is_empty() {
             return Err(ConfigError::invalid("public origins", "[]", "none is named"));
         }
-        for verifier in verifiers {
+        // Who does not exist must take the same way as who does, and is not known beforehand.
+        for verifier in verifiers.iter().filter(|verifier| !verifier.is_decoy()) {
             let at_each = this.origins.iter().map(|origin| verifier.at_origin(origin)).collect::<Result<_, _>>()?;
             this.ready.push((verifier.clone(), at_each));
         }

@@ -1,4 +1,9 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Uri};
@@ -155,7 +160,7 @@ impl VerifierBuilder {
     pub fn build_decoy(self) -> Result<Verifier, ConfigError> {
         let kind = self.scheme.as_ref().ok().and_then(|scheme| scheme.0.key_kind());
         let keys = match kind {
-            None => KeyRing::new([Key::new(Secret::raw(DECOY)?)])?,
+            None => KeyRing::new([Key::new(Secret::raw(nobodys_secret())?)])?,
             Some(kind) => KeyRing::new([Key::public(PublicKey::nobodys(kind)?)])?,
         };
         self.finish(keys, true)
@@ -216,8 +221,12 @@ impl VerifierBuilder {
     }
 }
 
-/// No secret: whatever is signed with it is refused.
-const DECOY: [u8; 32] = *b"a key with which none is let in.";
+/// Thirty-two bytes that nobody can know: who could sign with them would get further than with a wrong signature, and so tell that a tenant does
+/// not exist.
+fn nobodys_secret() -> Vec<u8> {
+    // Hashes under random keys of the system's; whatever is signed with them is refused in any case.
+    (0..4).flat_map(|part| RandomState::new().hash_one(part).to_be_bytes()).collect()
+}
 
 impl Keys {
     fn new(plan: &Plan, ring: &KeyRing) -> Result<Self, ConfigError> {
@@ -465,6 +474,15 @@ impl Verifier {
         Ok(Self(Arc::new(Inner { url: Some(url), ..Inner::clone(&self.0) })))
     }
 
+    /// Whether both know requests, and what is accepted for ever, by the same rules: names alone can be given twice.
+    pub(crate) fn is_of_scheme_of(&self, other: &Self) -> bool {
+        let rules = |verifier: &Self| {
+            let plan = verifier.plan();
+            (verifier.marks(), verifier.proves_by_token(), verifier.max_body(), plan.timestamp.is_some())
+        };
+        self.provider() == other.provider() && rules(self) == rules(other)
+    }
+
     /// Whether this is a clone of that one.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -493,7 +511,7 @@ impl Verifier {
         self.0.tenant.as_ref()
     }
 
-    pub(super) fn is_decoy(&self) -> bool {
+    pub(crate) fn is_decoy(&self) -> bool {
         self.0.is_decoy
     }
 

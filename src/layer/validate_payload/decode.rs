@@ -144,7 +144,7 @@ fn broken() -> Rejection {
 
 fn read<'b, D: Read>(mut decoder: D, limit: usize, rest: impl FnOnce(D) -> &'b [u8]) -> Result<Vec<u8>, Rejection> {
     let mut decoded = Vec::new();
-    decoder.by_ref().take(limit as u64 + 1).read_to_end(&mut decoded).map_err(|_| broken())?;
+    decoder.by_ref().take((limit as u64).saturating_add(1)).read_to_end(&mut decoded).map_err(|_| broken())?;
     if decoded.len() > limit {
         return Err(Rejection::BodyTooLarge { limit });
     }

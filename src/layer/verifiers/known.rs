@@ -151,7 +151,11 @@ impl Known {
             Err(absent) => {
                 let entry = match self.known.get(tenant) {
                     Some(known) => Some(known),
-                    None => self.unseen.get_or_make(tenant),
+                    None => {
+                        // Or invented names would ask the most of whoever is ill.
+                        self.unknown.add(at);
+                        self.unseen.get_or_make(tenant)
+                    }
                 };
                 if let Some(entry) = entry {
                     entry.absent = Some((*absent, at.saturating_add(REMEMBER_FAILURES)));

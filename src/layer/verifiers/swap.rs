@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
@@ -41,6 +44,8 @@ pub struct SwapVerifier(Arc<Inner>);
 
 struct Inner {
     current: ArcSwap<Verifier>,
+    /// Held by who replaces it, never by requests.
+    replacing: Mutex<()>,
     /// What the layers around were set up by.
     first: Verifier,
 }
@@ -48,7 +53,8 @@ struct Inner {
 impl SwapVerifier {
     /// A verifier that can be replaced.
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Inner { current: ArcSwap::from_pointee(verifier.clone()), first: verifier }))
+        let current = ArcSwap::from_pointee(verifier.clone());
+        Self(Arc::new(Inner { current, replacing: Mutex::default(), first: verifier }))
     }
 
     /// The verifier of this moment.
@@ -62,6 +68,8 @@ impl SwapVerifier {
     ///
     /// As [`Verifier::with_keys`]; then the old ones stay.
     pub fn replace_keys(&self, keys: impl IntoKeys) -> Result<(), ConfigError> {
+        // One after the other, or a replacement in between would be undone.
+        let _alone = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let keyed = self.current().with_keys(keys)?;
         self.0.current.store(Arc::new(keyed));
         Ok(())
@@ -76,12 +84,13 @@ impl SwapVerifier {
     pub fn replace(&self, verifier: Verifier) -> Result<(), ConfigError> {
         let first = &self.0.first;
         let invalid = |why| ConfigError::invalid("replacement", verifier.provider(), why);
-        if verifier.provider() != first.provider() || verifier.tenant() != first.tenant() {
+        if !verifier.is_of_scheme_of(first) || verifier.tenant() != first.tenant() {
             return Err(invalid("it is of another scheme or tenant"));
         }
         if verifier.tolerance().map(|it| it.window()) > first.tolerance().map(|it| it.window()) {
             return Err(invalid("it accepts signed times for longer than deliveries may be remembered"));
         }
+        let _alone = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.current.store(Arc::new(verifier));
         Ok(())
     }
@@ -93,7 +102,7 @@ impl VerifierSource for SwapVerifier {
     }
 
     fn examples(&self) -> Vec<Verifier> {
-        vec![self.current()]
+        vec![self.0.first.clone()]
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
 ///
 /// A request to an unknown tenant is answered as one with a wrong signature, after the same work: it is judged with a key that nobody has. Two things do show in the
 /// time that an answer takes: that it was in memory, and so that the tenant has been active lately; and that a tenant has several keys, each of which is
-/// tried.
+/// tried. Where verifiers [find](crate::key::KeySource) their keys elsewhere, that shows too: nothing is fetched for who does not exist.
 ///
 /// Requests that name tenants at random cause few lookups: none if the head alone is reason enough to refuse them, and else no more than
 /// [`max_lookups`](Self::max_lookups) at a time and [`unknown_per_minute`](Self::unknown_per_minute). Beyond, tenants that are not in memory are
@@ -99,7 +99,7 @@ impl Tenants {
         })
     }
 
-    /// The same, for schemes that need more of each tenant than keys, such as PayPal's `webhook-id`: the function is given the builder and gives back what
+    /// The same, for schemes that need more of each tenant than keys, such as a URL of its own: the function is given the builder and gives back what
     /// it built.
     ///
     /// ```
@@ -308,5 +308,5 @@ impl Lookups for TenantLookup {
 /// Layers were set up by the builder's scheme and tolerance, and count deliveries by its tenant.
 fn is_alike(verifier: &Verifier, like: &Verifier, tenant: &str) -> bool {
     let window = |verifier: &Verifier| verifier.tolerance().map(|tolerance| tolerance.window());
-    verifier.provider() == like.provider() && verifier.tenant() == Some(tenant) && window(verifier) <= window(like)
+    verifier.is_of_scheme_of(like) && verifier.tenant() == Some(tenant) && window(verifier) <= window(like)
 }

@@ -403,6 +403,17 @@ async fn verified_bodies_are_no_part_of_the_budget() {
     assert_eq!(send(&service, Sent::github("d-1", text(10)).request()).await.status, 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn deadlines_without_end_are_none() {
+    let layer = BufferBodyLayer::new().body_timeout(Duration::MAX).idle_timeout(Duration::MAX);
+    let mut service = layer.layer(service_fn(|_: Request<Buffered>| async { Ok::<_, Infallible>(with_status(200)) }));
+    let hangs = Sent::github("d-1", text(6)).with_body(Script::new([Step::Data(text(6)), Step::Hang]));
+    let mut hanging = Box::pin(start(&mut service, hangs).await);
+    assert!(poll(hanging.as_mut()).is_pending());
+    tokio::time::advance(secs(86_400)).await;
+    assert!(poll(hanging.as_mut()).is_pending());
+}
+
 #[test]
 fn deadlines_of_nothing_are_refused() {
     let builder = || WebhookLayer::builder(verifier(provider::GITHUB));

@@ -119,12 +119,14 @@ async fn a_request_under_way_is_judged_by_the_keys_it_came_to() {
 fn a_handle_takes_no_verifier_that_the_layers_around_were_not_set_up_for() {
     let stripe = |tolerance| Verifier::builder(provider::STRIPE).tolerance(tolerance).build("secret").unwrap();
     let tenant = |name: &str| Verifier::builder(provider::STRIPE).tenant(name).build("secret").unwrap();
+    let namesake = Scheme { name: provider::STRIPE.name, ..provider::GITHUB };
     let swap = SwapVerifier::new(stripe(secs(300)));
     for (what, verifier, accepted) in [
         ("a narrower window", stripe(secs(60)), true),
         ("the first window again", stripe(secs(300)), true),
         ("a wider window", stripe(secs(301)), false),
         ("another scheme", verifier(provider::SLACK), false),
+        ("another scheme of the same name", verifier(namesake), false),
         ("a tenant's", tenant("acme"), false),
     ] {
         let replaced = swap.replace(verifier.clone());

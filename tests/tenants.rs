@@ -180,6 +180,17 @@ async fn a_rush_for_tenants_that_do_not_exist_makes_few_lookups_and_disturbs_nob
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registry_that_is_ill_is_asked_no_more_than_one_that_is_well() {
+    let registry = Registry::of([("acme", SECRET)]).being(Mood::Failing);
+    let service = registry.serving(registry.tenants().max_lookups(8).unknown_per_minute(50));
+    for round in 0..20 {
+        let flood = (0..100).map(|n| send(&service, to(&format!("nobody-{round}-{n}"), SECRET)));
+        assert!(join_all(flood).await.iter().all(support::Answer::asks_to_retry));
+    }
+    assert!((50..58).contains(&registry.asked().len()), "{}", registry.asked().len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_head_refuses_causes_no_lookup() {
     let registry = Registry::of([("acme", SECRET)]);
     let service = registry.service();

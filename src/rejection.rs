@@ -120,7 +120,7 @@ pub enum Rejection {
         /// When the next one may be let through.
         retry_after: Duration,
     },
-    /// Too many requests of a verified sender whose deliveries would be lost if it were told so with 429.
+    /// Too many requests of a sender whose deliveries would be lost if it were told so with 429.
     Throttled {
         /// When the next one may be let through.
         retry_after: Duration,

@@ -1242,6 +1242,11 @@ fn handshakes_that_make_no_sense_are_refused() {
             &["a"],
             "what a delivery could be",
         ),
+        (
+            Handshake { reply: HMAC, needs: Needs::SigningSecret, ..ACME },
+            &["a"],
+            "a part of a delivery's signed content",
+        ),
         (Handshake { reply: Reply::Status(99), ..ACME }, &[], "no valid status"),
         (Handshake { challenge: Some(Source::Form("c")), ..ACME }, &[], "in headers, in the query or in a JSON body"),
         (Handshake { challenge: Some(Source::Json("c")), ..Handshake::SIGNED }, &[], "must start with `/`"),

@@ -19,8 +19,8 @@ use tower_webhook::{
     body::Verified,
     clock::ManualClock,
     layer::{
-        ByRoute, BySender, ClientAddr, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer, VerifySignatureLayer,
-        WebhookLayer,
+        ByRoute, BySender, ClientAddr, EnforceTimestampLayer, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer,
+        VerifySignatureLayer, WebhookLayer,
     },
     provider,
     scheme::{Profile, RetryOn, Scheme},
@@ -126,6 +126,20 @@ async fn what_is_charged_for_as_a_failure() {
 }
 
 #[tokio::test]
+async fn what_is_genuine_and_refused_for_something_else_is_no_failure() {
+    let (clock, calls) = (clock(), Calls::default());
+    let limit = by_address(Quota::per_hour(1), &clock).charge_failures();
+    let tight = EnforceTimestampLayer::new(secs(60)).with_clock(clock.clone());
+    let service = stack!(clock, limit, tight, calls.handler());
+    for id in 0..10 {
+        let late = send(&service, from(1, genuine(id).at(support::NOW - 100).request())).await;
+        assert_eq!((late.status.as_u16(), late.reason()), (401, "stale"), "{id}");
+    }
+    assert_eq!(send(&service, from(1, forged().request())).await.status, 401);
+    assert_eq!(send(&service, from(1, genuine(11).request())).await.status, 429, "that was one");
+}
+
+#[tokio::test]
 async fn a_flood_of_forgeries_does_not_touch_the_quota_of_a_verified_sender() {
     let (clock, calls) = (clock(), Calls::default());
     let senders = RateLimitLayer::new(Quota::per_hour(10), BySender, rates(&clock)).tell_senders().unwrap();
@@ -189,6 +203,17 @@ async fn senders_that_give_up_after_a_client_error_are_told_to_come_back() {
         assert_eq!((refused.status.as_u16(), refused.reason()), (status, reason), "{retries:?}");
         assert_eq!(refused.headers["retry-after"], "3600", "{retries:?}");
     }
+}
+
+#[tokio::test]
+async fn strangers_may_be_told_to_come_back_as_well() {
+    let clock = clock();
+    let limit = by_address(Quota::per_hour(1), &clock).say_unavailable();
+    let service = stack!(clock, limit, unlimited(&clock), Calls::default().handler());
+    assert_eq!(send(&service, from(1, genuine(1).request())).await.status, 200);
+    let refused = send(&service, from(1, genuine(2).request())).await;
+    assert!(refused.asks_to_retry(), "{refused:?}");
+    assert_eq!((refused.reason(), refused.headers["retry-after"].as_bytes()), ("throttled", &b"3600"[..]));
 }
 
 #[tokio::test]

@@ -44,7 +44,11 @@ const WEBSUB_SCHEMES: &[&str] = &["websub-sha1", "websub-sha256", "websub-sha384
 pub const AZURE_EVENT_GRID: Handshake = Handshake {
     name: "azure-event-grid",
     providers: &["azure-event-grid", "azure-event-grid-query-token"],
-    marks: &[Mark::Is(Source::Json("/0/eventType"), "Microsoft.EventGrid.SubscriptionValidationEvent")],
+    // It comes alone: in a batch, the other events would be acknowledged unseen.
+    marks: &[
+        Mark::Is(Source::Json("/0/eventType"), "Microsoft.EventGrid.SubscriptionValidationEvent"),
+        Mark::Absent(Source::Json("/1/eventType")),
+    ],
     challenge: Some(Source::Json("/0/data/validationCode")),
     reply: Reply::Json(&[("validationResponse", Member::Challenge)]),
     ..Handshake::SIGNED
@@ -133,7 +137,8 @@ pub const MICROSOFT_GRAPH: Handshake = Handshake {
 
 /// monday.com: a body that is `{"challenge":"…"}` and nothing else, sent back.
 ///
-/// It comes without a token, so this reads bodies of requests that have none: those of up to 4 KiB, which verification would refuse unread.
+/// It comes without a token, so this reads bodies of requests that have none: those of up to 4 KiB, which verification would refuse unread. What was read
+/// goes no further, so it belongs where nothing but monday.com's deliveries come, and not before several providers on one route.
 ///
 /// Source: <https://developer.monday.com/api-reference/docs/webhooks#url-verification>
 pub const MONDAY: Handshake = Handshake {

@@ -91,7 +91,9 @@ struct Config {
     cloud_events: Option<CloudEvents>,
     hook_secrets: Option<HookSecrets>,
     sns: Option<Arc<dyn Confirm>>,
-    turns: Turns,
+    /// Strangers may take these, so that confirmations, which are verified, have turns of their own.
+    hook_turns: Turns,
+    sns_turns: Turns,
 }
 
 impl HandshakeLayer {
@@ -237,7 +239,7 @@ impl HandshakeLayer {
 
     /// Whether it answers nothing.
     pub fn is_empty(&self) -> bool {
-        let Config { plans, cloud_events, hook_secrets, sns, turns: _ } = &*self.config;
+        let Config { plans, cloud_events, hook_secrets, sns, hook_turns: _, sns_turns: _ } = &*self.config;
         plans.is_empty() && cloud_events.is_none() && hook_secrets.is_none() && sns.is_none()
     }
 
@@ -316,12 +318,13 @@ type LateAnswer = Pin<Box<dyn Future<Output = Refusal> + Send>>;
 
 impl Config {
     fn ask(&self, head: Head<'_>) -> Found {
-        let mut refused = None;
+        let (mut refused, mut in_body) = (None, None);
         for (index, plan) in self.plans.iter().enumerate() {
             match plan.ask(head) {
                 Asked::Nothing => {}
                 Asked::Answer(answer) => return Found::Answer(answer),
-                Asked::InBody => return Found::InBody(index),
+                // What has been read cannot go on to verification, so that comes last.
+                Asked::InBody => in_body = in_body.or(Some(index)),
                 // Two handshakes may look the same but for what they know.
                 Asked::Refused(refusal) => refused = Some(refusal),
             }
@@ -331,13 +334,19 @@ impl Config {
         }
         if let Some(secrets) = &self.hook_secrets {
             let secret = HookSecrets::find(head);
-            match secret.and_then(|secret| secret.map(|secret| self.wait(|| secrets.answer(secret))).transpose()) {
+            match secret.and_then(|secret| {
+                secret.map(|secret| Self::wait(&self.hook_turns, || secrets.answer(secret))).transpose()
+            }) {
                 Ok(None) => {}
                 Ok(Some(answer)) => return Found::Wait(answer),
                 Err(rejection) => return Found::Answer(rejection.into()),
             }
         }
-        refused.map_or(Found::Nothing, Found::Answer)
+        match (in_body, refused) {
+            (Some(index), _) => Found::InBody(index),
+            (None, Some(refusal)) => Found::Answer(refusal),
+            (None, None) => Found::Nothing,
+        }
     }
 
     /// Waits for what is not ours, but not for long, nor for much at once: strangers may have begun it.
@@ -345,12 +354,12 @@ impl Config {
     /// # Errors
     ///
     /// If too many wait.
-    fn wait<F>(&self, answer: impl FnOnce() -> F) -> Result<LateAnswer, Rejection>
+    fn wait<F>(turns: &Turns, answer: impl FnOnce() -> F) -> Result<LateAnswer, Rejection>
     where
         F: Future<Output = Refusal> + Send + 'static,
     {
         const PATIENCE: Duration = Duration::from_secs(10);
-        let turn = Arc::clone(&self.turns.0).try_acquire_owned().map_err(|_| Rejection::HandshakeUnfinished)?;
+        let turn = Arc::clone(&turns.0).try_acquire_owned().map_err(|_| Rejection::HandshakeUnfinished)?;
         let answer = tokio::time::timeout(PATIENCE, answer());
         Ok(Box::pin(async move {
             let answer = answer.await.unwrap_or_else(|_| Rejection::HandshakeUnfinished.into());

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ConfigError, Rejection,
-    handshake::{Alphabet, Handshake, Mark, Member, Needs, Reply},
+    handshake::{Alphabet, Handshake, LINKEDIN, Mark, Member, Needs, Reply, X_CRC},
     key::{Secret, Tag, first_match},
     layer::Refusal,
     scheme::{Head, Pointer, Source, find_in_json, header_text},
@@ -223,6 +223,14 @@ impl Plan {
     }
 }
 
+/// Whether what it signs for anyone has been held against what its providers sign.
+fn is_examined(handshake: &Handshake) -> bool {
+    [X_CRC, LINKEDIN].iter().any(|known| {
+        let is_same = known.name == handshake.name && known.providers == handshake.providers;
+        is_same && known.alphabet == handshake.alphabet && known.longest >= handshake.longest
+    })
+}
+
 /// # Errors
 ///
 /// If deliveries could be taken for the handshake, or its answers for more than answers.
@@ -255,6 +263,9 @@ fn check(handshake: &Handshake) -> Result<(), ConfigError> {
         }
         _ if is_keyed && alphabet == Alphabet::Text => {
             "text that may be signed for anyone must not be what a delivery could be"
+        }
+        _ if is_keyed && !is_signed && !is_examined(handshake) => {
+            "what anyone can have signed could be a part of a delivery's signed content, unless the catalogue has it"
         }
         _ if matches!(reply, Reply::Status(status) if StatusCode::from_u16(status).is_err()) => {
             "its answer has no valid status"

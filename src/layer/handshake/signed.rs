@@ -85,7 +85,9 @@ impl Config {
         }
         let Some(client) = &self.sns else { return Found::Nothing };
         let url = sns::subscription(request.body().delivery(), body);
-        match url.and_then(|url| url.map(|url| self.wait(|| sns::confirm(client.confirm(url)))).transpose()) {
+        match url.and_then(|url| {
+            url.map(|url| Self::wait(&self.sns_turns, || sns::confirm(client.confirm(url)))).transpose()
+        }) {
             Ok(None) => Found::Nothing,
             Ok(Some(answer)) => Found::Wait(answer),
             Err(rejection) => Found::Answer(rejection.into()),

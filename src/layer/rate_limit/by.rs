@@ -67,7 +67,7 @@ impl<B, K: RateLimitBy<B>> RateLimitBy<B> for Option<K> {
     }
 }
 
-/// Counts together what has both keys in common. Everything else is as the first one says.
+/// Counts together what has both keys in common; what lacks one of them is not limited. Everything else is as the first one says.
 impl<B, K: RateLimitBy<B>, L: RateLimitBy<B>> RateLimitBy<B> for (K, L) {
     fn key(&self, request: &Request<B>) -> Result<Option<RateKey>, Rejection> {
         let (Some(first), Some(second)) = (self.0.key(request)?, self.1.key(request)?) else { return Ok(None) };

@@ -77,9 +77,27 @@ struct Config {
     fields: Option<Fields>,
     jitter: Duration,
     refuses_when_unavailable: bool,
+    says_unavailable: bool,
 }
 
-type Costs = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
+#[derive(Clone)]
+enum Costs {
+    /// What proved to be no genuine delivery.
+    Failures,
+    If(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
+}
+
+impl Costs {
+    fn include(&self, answer: &Parts, is_genuine: bool) -> bool {
+        match (self, answer.extensions.get::<Rejection>()) {
+            (Self::If(costs), _) => costs(answer),
+            // Its signature is good because anyone could have it.
+            (Self::Failures, Some(Rejection::SignatureMismatch)) => true,
+            (Self::Failures, Some(rejection)) => rejection.blames_sender() && !is_genuine,
+            (Self::Failures, None) => false,
+        }
+    }
+}
 
 impl<K, R: RateStore> RateLimitLayer<K, R> {
     /// Limits requests with the same key to a [`Quota`](crate::store::Quota), or to several at once.
@@ -91,6 +109,7 @@ impl<K, R: RateStore> RateLimitLayer<K, R> {
             fields: None,
             jitter: Duration::ZERO,
             refuses_when_unavailable: false,
+            says_unavailable: false,
         };
         Self { limit: Arc::new(Limit { by: key, store, config }) }
     }
@@ -100,11 +119,15 @@ impl<K, R: RateStore> RateLimitLayer<K, R> {
     ///
     /// Requests that are under way at the same time may overdraw it, as they are not charged before they fail; no account is overdrawn further than
     /// it takes to refill. Who hangs up before the signature was checked has failed.
+    ///
+    /// Addresses that many share are one account here as well: whoever can have a provider send something to this endpoint, from the addresses that genuine
+    /// deliveries come from and under another key, uses up what they have. Let those networks have a wide quota, or none: with a
+    /// function for a key that is `None` for them.
     pub fn charge_failures(self) -> Self
     where
         K: Clone,
     {
-        self.charge_if(|answer| answer.extensions.get::<Rejection>().is_some_and(Rejection::blames_sender))
+        self.configured(|config| config.costs = Some(Costs::Failures))
     }
 
     /// Charges for requests with these answers: for verification that is not ours, or for other failures. Who hangs up before the
@@ -113,7 +136,7 @@ impl<K, R: RateStore> RateLimitLayer<K, R> {
     where
         K: Clone,
     {
-        self.configured(|config| config.costs = Some(Arc::new(costs)))
+        self.configured(|config| config.costs = Some(Costs::If(Arc::new(costs))))
     }
 
     /// Counts requests as several, or as none, which are then let through. One by default. More than a burst counts as the whole burst.
@@ -164,6 +187,15 @@ impl<K, R: RateStore> RateLimitLayer<K, R> {
         K: Clone,
     {
         self.configured(|config| config.refuses_when_unavailable = true)
+    }
+
+    /// Refuses with `503` instead of `429`, for addresses from which providers send that give up after any client error.
+    /// [`BySender`] does so by itself where that is known.
+    pub fn say_unavailable(self) -> Self
+    where
+        K: Clone,
+    {
+        self.configured(|config| config.says_unavailable = true)
     }
 
     fn configured(self, change: impl FnOnce(&mut Config)) -> Self
@@ -325,7 +357,13 @@ impl<K, R: RateStore> Limit<K, R> {
         };
         if let Verdict::Limited { retry_after } = standing.verdict {
             let retry_after = retry_after.saturating_add(self.config.jitter());
-            return Err((self.by.refusal(request, retry_after), Some(standing)));
+            let rejection = match self.by.refusal(request, retry_after) {
+                Rejection::RateLimited { retry_after } if self.config.says_unavailable => {
+                    Rejection::Throttled { retry_after }
+                }
+                rejection => rejection,
+            };
+            return Err((rejection, Some(standing)));
         }
         let authentic = self.config.costs.as_ref().map(|_| Authentic::watch(request.extensions_mut()));
         Ok(Some(Ticket::new(Arc::clone(self), question, standing, authentic)))

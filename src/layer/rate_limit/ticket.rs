@@ -37,7 +37,7 @@ impl<K, R: RateStore> Ticket<K, R> {
         self.is_settled = true;
         let (head, body) = response.into_parts();
         match &self.limit.config.costs {
-            Some(costs) if costs(&head) => self.charge(Charge::Debit(self.question.cost)),
+            Some(costs) if costs.include(&head, self.is_genuine()) => self.charge(Charge::Debit(self.question.cost)),
             Some(_) => {}
             None if head.extensions.get::<Rejection>().is_some_and(|rejection| self.limit.by.is_free(rejection)) => {
                 self.charge(Charge::Refund(self.question.cost));
@@ -47,6 +47,10 @@ impl<K, R: RateStore> Ticket<K, R> {
         let mut response = Response::from_parts(head, body);
         self.limit.config.tell(&mut response, &self.standing);
         response
+    }
+
+    fn is_genuine(&self) -> bool {
+        self.authentic.as_ref().is_some_and(Authentic::is_proven)
     }
 
     /// Nobody is to blame: the server failed.
@@ -65,7 +69,7 @@ impl<K, R: RateStore> Ticket<K, R> {
 impl<K, R: RateStore> Drop for Ticket<K, R> {
     /// Who hangs up has failed, too, or a flood of requests that are never finished would be free.
     fn drop(&mut self) {
-        if !self.is_settled && self.authentic.as_ref().is_some_and(|authentic| !authentic.is_proven()) {
+        if !self.is_settled && self.authentic.is_some() && !self.is_genuine() {
             self.charge(Charge::Debit(self.question.cost));
         }
     }

@@ -37,7 +37,7 @@
 //!     .layer(VerifySignatureLayer::new(slack).max_body(256 * 1024))
 //!     .layer(EnforceTimestampLayer::new(Duration::from_secs(60)))
 //!     .layer(RateLimitLayer::new(Quota::per_second(100), BySender, rates))
-//!     .layer(AllowEventsLayer::new(["event_callback"])?)
+//!     .layer(AllowEventsLayer::new(["app_mention", "message"])?)
 //!     .layer(ValidatePayloadLayer::new())
 //!     .layer(RejectReplayLayer::new(MemoryNonceStore::new()));
 //! # Ok::<(), tower_webhook::ConfigError>(())

@@ -210,8 +210,8 @@ const APPLE_ENVIRONMENT: &[&str] = &["/data/environment", "/summary/environment"
 ///
 /// One request may hold notifications of several subscriptions: give those of one endpoint the same `clientState`,
 /// since every notification must have it. So the request has neither one id nor one type. The tokens of notifications
-/// with resource data (`validationTokens`) are not checked here. The handshake when a subscription is made
-/// (`?validationToken=…`) wants its token echoed.
+/// with resource data (`validationTokens`) are not checked here. For the handshake when a subscription is made
+/// see [`handshake::MICROSOFT_GRAPH`](crate::handshake::MICROSOFT_GRAPH).
 ///
 /// Source: <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 pub const MICROSOFT_GRAPH: Scheme<'static> = Scheme {

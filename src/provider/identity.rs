@@ -55,7 +55,7 @@ pub const CLERK: Scheme<'static> = Scheme {
 ///
 /// The text is compared as a whole, without a word such as `Bearer` taken off. Okta lets the name of the header be chosen; this is the one that
 /// it suggests. One request may hold several events, so it has no one type. Okta waits three seconds, tries once more, and not after a 4xx. The
-/// `GET` by which it verifies the URL once is no delivery and is refused here: answer it beside this.
+/// `GET` by which it verifies the URL once is no delivery: see [`handshake::OKTA`](crate::handshake::OKTA).
 ///
 /// Source: <https://developer.okta.com/docs/concepts/event-hooks/>
 pub const OKTA: Scheme<'static> = Scheme {

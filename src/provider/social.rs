@@ -52,7 +52,7 @@ pub const WHATSAPP: Scheme<'static> = Scheme {
 ///
 /// The text is signed, and not part of the header. The secret is the client secret. A body may hold several notifications, each with an id of its own,
 /// which may come more than once. That deliveries are tried again for eight hours is said of social actions only. The challenge that comes every two
-/// hours is not a delivery.
+/// hours is not a delivery: see [`handshake::LINKEDIN`](crate::handshake::LINKEDIN).
 ///
 /// Source: <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/webhook-validation>
 pub const LINKEDIN: Scheme<'static> = Scheme {
@@ -86,7 +86,7 @@ pub const TIKTOK: Scheme<'static> = Scheme {
 /// X, once Twitter: `x-twitter-webhooks-signature: sha256=…`, HMAC-SHA256 of the body, in base64.
 ///
 /// The secret is the consumer secret. What has happened is the name of a member of the body, so there is no event type here. The challenge (CRC) that X
-/// sends every hour is not a delivery.
+/// sends every hour is not a delivery: see [`handshake::X_CRC`](crate::handshake::X_CRC).
 ///
 /// Source: <https://docs.x.com/x-api/webhooks/quickstart>
 pub const X_TWITTER: Scheme<'static> = Scheme {

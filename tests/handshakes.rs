@@ -756,6 +756,17 @@ async fn deliveries_are_handled_as_if_there_were_no_handshakes() {
             discord(r#"{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#),
         ),
         (
+            "a validation at the head of a batch",
+            "azure-event-grid-query-token",
+            verifier_with(provider::AZURE_EVENT_GRID_QUERY_TOKEN, "hunter2"),
+            request(
+                "POST",
+                "/?code=hunter2",
+                &[("aeg-event-type", "Notification")],
+                r#"[{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"abc"}},{"eventType":"paid"}]"#,
+            ),
+        ),
+        (
             "an invoice",
             "xero",
             verifier(provider::XERO),

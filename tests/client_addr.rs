@@ -385,7 +385,6 @@ fn hop() -> impl Strategy<Value = String> {
     ]
 }
 
-/// From any bytes to almost good lines.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         "2\\.2\\.2\\.2(:80)?",
@@ -394,11 +393,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "(, |,|;|=|\"|\\\\| )",
         "[ -~]{0,8}",
     ];
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..80),
-        prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat().into_bytes()),
-    ]
-    .prop_filter("no server lets it through", |line| HeaderValue::from_bytes(line).is_ok())
+    support::header_lines(part)
 }
 
 fn all_lines() -> impl Strategy<Value = Vec<Vec<u8>>> {

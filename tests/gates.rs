@@ -862,7 +862,6 @@ fn name() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just(FORWARDED), Just(FOR), Just(PROTO), Just(HOST)]
 }
 
-/// From any bytes to almost good lines.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         "2\\.2\\.2\\.2(:80)?",
@@ -872,11 +871,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "(, |,|;|=|\"|\\\\| )",
         "[ -~]{0,8}",
     ];
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..80),
-        prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat().into_bytes()),
-    ]
-    .prop_filter("no server lets it through", |line| HeaderValue::from_bytes(line).is_ok())
+    support::header_lines(part)
 }
 
 /// Why a layer refuses a request by itself; nothing if it does not. The body is not read in any case.

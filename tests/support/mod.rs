@@ -57,6 +57,15 @@ pub(crate) fn nonce_step() -> impl Strategy<Value = NonceStep> {
     ]
 }
 
+/// The value of a header: from any bytes to what these parts make, which may almost be good.
+pub(crate) fn header_lines(part: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..80),
+        prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat().into_bytes()),
+    ]
+    .prop_filter("no server lets it through", |line| HeaderValue::from_bytes(line).is_ok())
+}
+
 pub(crate) fn clock() -> ManualClock {
     ManualClock::at(UnixTime::from_secs(NOW))
 }

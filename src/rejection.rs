@@ -49,6 +49,8 @@ pub enum Rejection {
     AmbiguousMessage,
     /// The body broke off or could not be read.
     BrokenBody,
+    /// The body of a gRPC call is not a message in its frame.
+    MalformedFrame,
     /// A transfer coding other than `chunked`.
     UnsupportedTransferCoding,
     /// The request names no host of its own, or several.
@@ -106,6 +108,8 @@ pub enum Rejection {
         /// The methods they come with.
         allow: HeaderValue,
     },
+    /// A gRPC call whose request streams: a signature is over one message. Plain HTTP requests are never refused so.
+    StreamingUnsupported,
     /// The body is taking too long.
     BodyTimeout,
     /// The body is larger than it may be.
@@ -188,6 +192,7 @@ impl Rejection {
             StatusCode::FORBIDDEN if matches!(self, Self::EventNotAllowed) => "event_not_allowed",
             StatusCode::FORBIDDEN => "source_not_allowed",
             StatusCode::MISDIRECTED_REQUEST => "misdirected_request",
+            StatusCode::METHOD_NOT_ALLOWED if matches!(self, Self::StreamingUnsupported) => "streaming_unsupported",
             StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
             StatusCode::REQUEST_TIMEOUT => "body_timeout",
             StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
@@ -256,7 +261,12 @@ impl Rejection {
     pub(crate) fn closes_connection(&self) -> bool {
         matches!(
             self,
-            Self::BodyTimeout | Self::BodyTooLarge { .. } | Self::BrokenBody | Self::UnsupportedTransferCoding
+            Self::BodyTimeout
+                | Self::BodyTooLarge { .. }
+                | Self::BrokenBody
+                | Self::MalformedFrame
+                | Self::StreamingUnsupported
+                | Self::UnsupportedTransferCoding
         )
     }
 
@@ -274,6 +284,7 @@ impl Rejection {
             Self::MalformedId => (BAD, "malformed_id"),
             Self::AmbiguousMessage => (BAD, "ambiguous_message"),
             Self::BrokenBody => (BAD, "broken_body"),
+            Self::MalformedFrame => (BAD, "malformed_frame"),
             Self::UnsupportedTransferCoding => (BAD, "unsupported_transfer_coding"),
             Self::AmbiguousHost => (BAD, "ambiguous_host"),
             Self::HttpsRequired => (StatusCode::FORBIDDEN, "https_required"),
@@ -295,6 +306,7 @@ impl Rejection {
             Self::FromTheFuture => (WHO, "from_the_future"),
             Self::UnexpectedHandshake => (WHO, "unexpected_handshake"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::StreamingUnsupported => (StatusCode::METHOD_NOT_ALLOWED, "streaming_unsupported"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedContentCoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding"),
@@ -377,6 +389,9 @@ impl From<Problem> for Rejection {
         Self::InvalidPayload { problems: [problem].into() }
     }
 }
+
+/// Where a gRPC answer says what became of the call: in its trailers, or in its head if there is nothing else.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Say that an answer was given without running the handler.
 const REPLAY: HeaderName = HeaderName::from_static("webhook-replay");

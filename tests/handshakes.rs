@@ -29,7 +29,9 @@ use tower_webhook::{
     clock::{ManualClock, UnixTime},
     handshake::{self, Alphabet, Handshake, Mark, Member, Needs, Reply},
     key::NoBody,
-    layer::{BySender, ClientAddr, HandshakeLayer, HookSecret, RateLimitLayer, Rendered, WebhookLayer},
+    layer::{
+        BySender, ClientAddr, HandshakeLayer, HookSecret, Observed, RateLimitLayer, Rendered, Settled, WebhookLayer,
+    },
     provider,
     scheme::{Scheme, Source, Verifier},
     store::{MemoryRateStore, Quota},
@@ -41,9 +43,12 @@ use support::{
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
+/// What the whole stack makes of an answer.
+type Answered = Rendered<Observed<Settled<Full<Bytes>>>>;
+
 /// An endpoint with everything that could be touched.
 struct Site {
-    service: BoxCloneSyncService<Request<Body>, Response<Rendered<Full<Bytes>>>, Infallible>,
+    service: BoxCloneSyncService<Request<Body>, Response<Answered>, Infallible>,
     calls: Calls,
     store: MockStore,
 }

@@ -16,7 +16,7 @@ use redis::Script;
 use redis_server::{Server, shared};
 use support::{Calls, Sent, secs, send};
 use tokio::sync::Notify;
-use tower::{ServiceBuilder, util::option_layer};
+use tower::ServiceBuilder;
 use tower_webhook::{
     layer::{RunToEndLayer, WebhookLayer},
     store::{RedisConnection, RedisNonceStore, RedisRateStore},
@@ -56,7 +56,8 @@ macro_rules! waiting {
         });
         let layer = WebhookLayer::builder(support::verifier(Sent::standard("").scheme()))
             .with_clock(support::clock())
-            .then(option_layer($runs_to_end.then(RunToEndLayer::new)))
+            // Nothing may go on: as without the layer.
+            .then(RunToEndLayer::new().max_detached(if $runs_to_end { 8 } else { 0 }))
             .replay(RedisNonceStore::new($redis))
             .handler_timeout(secs(1), secs(2))
             .unwrap()

@@ -7,6 +7,7 @@
 mod budget;
 mod buffered;
 mod coding;
+mod grpc;
 mod read;
 mod verified;
 
@@ -18,5 +19,6 @@ pub use self::{
 };
 pub(crate) use self::{
     budget::Lease,
+    grpc::is_grpc,
     read::{Limits, ReadBody},
 };

@@ -9,13 +9,14 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request::Parts,
 };
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyBudget, Buffered, ContentCoding, Lease};
-use crate::{ConfigError, Rejection};
+use super::{BodyBudget, Buffered, ContentCoding, Lease, grpc::OneMessage, is_grpc};
+use crate::{ConfigError, Rejection, framework};
 
 /// How much of a body is read, and how long it may take.
 #[derive(Clone, Debug)]
@@ -26,6 +27,10 @@ pub(crate) struct Limits {
     pub(crate) budget: BodyBudget,
     /// The codings that bodies may be read in.
     pub(crate) codings: Vec<ContentCoding>,
+    /// gRPC methods that are known to stream.
+    pub(crate) streaming_methods: Vec<Box<str>>,
+    /// How long the body of a gRPC call may stay open after its message.
+    pub(crate) unary_grace: Duration,
 }
 
 impl Limits {
@@ -38,6 +43,8 @@ impl Limits {
             idle: Duration::from_secs(5),
             budget: BodyBudget::process(),
             codings: Vec::new(),
+            streaming_methods: Vec::new(),
+            unary_grace: Duration::from_secs(1),
         }
     }
 
@@ -45,10 +52,42 @@ impl Limits {
     ///
     /// If a limit of zero would refuse every request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for (what, limit) in [("body timeout", self.total), ("idle timeout", self.idle)] {
+        for (what, limit) in
+            [("body timeout", self.total), ("idle timeout", self.idle), ("unary grace", self.unary_grace)]
+        {
             if limit.is_zero() {
                 return Err(ConfigError::invalid(what, "0s", "would refuse every body"));
             }
+        }
+        Ok(())
+    }
+
+    /// gRPC methods that are refused from the head alone, besides those that are here already.
+    ///
+    /// # Errors
+    ///
+    /// If one is not written as in requests.
+    pub(crate) fn add_streaming_methods(
+        &mut self,
+        methods: impl IntoIterator<Item = impl Into<Box<str>>>,
+    ) -> Result<(), ConfigError> {
+        for method in methods {
+            let method = method.into();
+            let parts = method.strip_prefix('/').and_then(|path| path.split_once('/'));
+            if !parts.is_some_and(|(service, name)| !service.is_empty() && !name.is_empty() && !name.contains('/')) {
+                return Err(ConfigError::invalid("gRPC method", &*method, "must be written `/package.Service/Method`"));
+            }
+            self.streaming_methods.push(method);
+        }
+        Ok(())
+    }
+
+    /// Whether the request is a gRPC call of a method that is known to stream.
+    pub(crate) fn check_method(&self, head: &Parts) -> Result<(), Rejection> {
+        let path = || framework::original_uri(&head.extensions).unwrap_or(&head.uri).path();
+        let is_known = || self.streaming_methods.iter().any(|method| **method == *path());
+        if !self.streaming_methods.is_empty() && is_grpc(&head.headers) && is_known() {
+            return Err(Rejection::StreamingUnsupported);
         }
         Ok(())
     }
@@ -85,6 +124,9 @@ pin_project! {
         first_reservation: usize,
         lease: Option<Lease>,
         trailers: Option<Box<HeaderMap>>,
+        // For gRPC, whose bodies are messages in frames.
+        message: Option<OneMessage>,
+        unary_grace: Duration,
         #[pin]
         clock: Deadlines,
     }
@@ -110,14 +152,22 @@ impl<B: Body> ReadBody<B> {
             first_reservation: declared.min(MOST_RESERVED),
             lease: Some(limits.budget.lease()),
             trailers: None,
-            clock: Deadlines { total: limits.total, idle: limits.idle, last: None, timer: None },
+            message: None,
+            unary_grace: limits.unary_grace,
+            clock: Deadlines { total: limits.total, idle: limits.idle, expects_end: false, last: None, timer: None },
             body,
         }
     }
 
+    /// The same, of a request with these headers: a gRPC call must be of one message, or the body might never end.
+    pub(crate) fn unary(mut self, headers: &HeaderMap) -> Self {
+        self.message = is_grpc(headers).then(|| OneMessage::within(self.max));
+        self
+    }
+
     /// # Errors
     ///
-    /// When the body is too large, too slow, broken, or the budget is used up.
+    /// When the body is too large, too slow, broken, not what a unary gRPC call sends, or the budget is used up.
     pub(crate) fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -131,6 +181,9 @@ impl<B: Body> ReadBody<B> {
             let frame = match this.body.as_mut().poll_frame(cx) {
                 Poll::Pending => return this.clock.poll_expired(cx, progressed),
                 Poll::Ready(None) => {
+                    if let Some(message) = this.message {
+                        message.end()?;
+                    }
                     let bytes = std::mem::replace(this.read, Read::Nothing).into_bytes();
                     return Poll::Ready(Ok(Buffered::new(bytes, this.trailers.take(), this.lease.take())));
                 }
@@ -140,7 +193,17 @@ impl<B: Body> ReadBody<B> {
             match frame.into_data() {
                 Ok(data) if data.has_remaining() => {
                     this.admit(data.remaining())?;
-                    this.read.push(data, *this.first_reservation, &mut on_chunk);
+                    let (message, mut framing) = (&mut *this.message, Ok(()));
+                    this.read.push(data, *this.first_reservation, &mut |chunk: &[u8]| {
+                        if let Some(message) = message {
+                            framing = message.update(chunk);
+                        }
+                        on_chunk(chunk);
+                    });
+                    framing?;
+                    if this.message.as_ref().is_some_and(OneMessage::is_complete) {
+                        this.clock.as_mut().expect_end(*this.unary_grace);
+                    }
                     progressed = true;
                 }
                 // An empty frame is no progress: it must not put off the idle timeout.
@@ -215,6 +278,7 @@ pin_project! {
     struct Deadlines {
         total: Duration,
         idle: Duration,
+        expects_end: bool,
         last: Option<Instant>,
         #[pin]
         timer: Option<Sleep>,
@@ -228,6 +292,12 @@ fn after(now: Instant, time: Duration) -> Instant {
 }
 
 impl Deadlines {
+    /// Everything is there but the end, and only a body that goes on by design keeps it back for long.
+    fn expect_end(self: Pin<&mut Self>, grace: Duration) {
+        let this = self.project();
+        (*this.idle, *this.expects_end) = (grace, true);
+    }
+
     fn poll_expired<T>(self: Pin<&mut Self>, cx: &mut Context<'_>, progressed: bool) -> Poll<Result<T, Rejection>> {
         let mut this = self.project();
         if this.timer.is_none() || progressed {
@@ -240,7 +310,9 @@ impl Deadlines {
             }
         }
         match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| Err(Rejection::BodyTimeout)),
+            Some(timer) => timer.poll(cx).map(|()| {
+                Err(if *this.expects_end { Rejection::StreamingUnsupported } else { Rejection::BodyTimeout })
+            }),
             None => Poll::Pending,
         }
     }

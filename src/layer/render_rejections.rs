@@ -17,9 +17,16 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::check::Answer;
-use crate::{Problem, Rejection, rejection::CLOSE};
+use crate::{
+    Problem, Rejection,
+    body::is_grpc,
+    rejection::{CLOSE, GRPC_STATUS},
+};
 
-/// Turns rejections into words: problem details (RFC 9457) for HTTP, a Trailers-Only answer for gRPC.
+/// Turns rejections into words: problem details (RFC 9457) for HTTP, a Trailers-Only answer for gRPC, with `grpc-retry-pushback-ms`.
+///
+/// What is acknowledged without the handler (a delivery that was handled before, an event that nobody wants) is answered `OK` to a gRPC client, with an empty message: that
+/// is the default of whatever protobuf message it expects.
 ///
 /// The outermost layer. Layers inside answer with a status and an empty body and put the [`Rejection`] into the
 /// response's extensions, where this one finds it (and leaves it, for layers outside it). What is said is the same for everything that is wrong
@@ -46,6 +53,10 @@ pub struct RenderRejectionsLayer {
 
 type Render = dyn Fn(&Rejection, Protocol) -> Response<Bytes> + Send + Sync;
 
+/// In an answer's extensions: a check gave it by itself, and it has been put into words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered;
+
 /// What a request was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,11 +71,7 @@ pub enum Protocol {
 
 impl Protocol {
     fn of<B>(request: &Request<B>) -> Self {
-        let is_grpc = |value: &HeaderValue| {
-            let value = value.as_bytes();
-            value.starts_with(b"application/grpc") && matches!(value.get(16), None | Some(b'+' | b';'))
-        };
-        if request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        if is_grpc(request.headers()) {
             Self::Grpc
         } else if request.version() < Version::HTTP_2 {
             Self::Http1
@@ -170,28 +177,30 @@ impl RenderRejectionsLayer {
     fn render<B>(&self, response: Response<B>, protocol: Protocol) -> Response<Rendered<B>> {
         let (mut head, body) = response.into_parts();
         let body = if let Some(rejection) = head.extensions.get::<Rejection>() {
-            let text = match &self.render {
-                None => standard(rejection, protocol, &mut head.status, &mut head.headers),
+            let words = match &self.render {
+                None if protocol == Protocol::Grpc => in_grpc(rejection, &mut head.status, &mut head.headers),
+                None => Words::Text { text: in_http(rejection, &mut head.headers) },
                 Some(render) => {
                     let (own, text) = render(rejection, protocol).into_parts();
                     head.status = own.status;
                     // `extend` would append to what is there.
                     own.headers.iter().for_each(|(name, value)| drop(head.headers.insert(name, value.clone())));
-                    text
+                    Words::Text { text }
                 }
             };
-            let text = if self.leaves_bodies_out && protocol != Protocol::Grpc {
+            let words = if self.leaves_bodies_out && protocol != Protocol::Grpc {
                 head.headers.remove(CONTENT_TYPE);
-                Bytes::new()
+                Words::Text { text: Bytes::new() }
             } else {
-                text
+                words
             };
             if protocol == Protocol::Http1 && rejection.closes_connection() {
                 let (name, value) = CLOSE;
                 head.headers.insert(name, value);
             }
-            Rendered::text(text)
+            Rendered { body: words }
         } else if let Some(answer) = head.extensions.remove::<Answer>() {
+            head.extensions.insert(Answered);
             head.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             Rendered::text(answer.body)
         } else {
@@ -201,19 +210,57 @@ impl RenderRejectionsLayer {
     }
 }
 
-fn standard(rejection: &Rejection, protocol: Protocol, status: &mut StatusCode, headers: &mut HeaderMap) -> Bytes {
+/// In the answer to a gRPC call.
+fn in_grpc<B>(rejection: &Rejection, status: &mut StatusCode, headers: &mut HeaderMap) -> Words<B> {
+    const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+    const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if protocol == Protocol::Grpc {
-        // Trailers-Only: a whole answer in the head (gRPC over HTTP/2, "Responses").
-        const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-        const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        // Not from the status of the answer, which is 200 if a layer like this one has been here before.
-        headers.insert(GRPC_STATUS, grpc_status(rejection.status()).into());
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.code()));
-        *status = StatusCode::OK;
-        return Bytes::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    // Not from the status of the answer, which is 200 if a layer like this one has been here before.
+    let grpc_status = grpc_status(rejection.status());
+    *status = StatusCode::OK;
+    if grpc_status == 0 {
+        // Clients take an answer without a message for a broken one.
+        return Words::EmptyMessage { is_sent: false };
     }
+    // Trailers-Only: a whole answer in the head (gRPC over HTTP/2, "Responses").
+    headers.insert(GRPC_STATUS, grpc_status.into());
+    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(grpc_message(rejection)));
+    if let Some(pushback) = pushback(rejection) {
+        headers.insert(PUSHBACK, pushback);
+    }
+    Words::Text { text: Bytes::new() }
+}
+
+/// Percent-encoded where it has to be, which these words do not.
+fn grpc_message(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::StreamingUnsupported => {
+            "streaming_unsupported: this endpoint takes calls with a single request message"
+        }
+        _ => rejection.code(),
+    }
+}
+
+/// When a client that tries again by itself should ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)): a negative number says never.
+fn pushback(rejection: &Rejection) -> Option<HeaderValue> {
+    if let Some(wait) = rejection.retry_after() {
+        // Rounded up, as a client that comes too soon has come in vain.
+        let millis = wait.as_nanos().div_ceil(1_000_000);
+        // Clients read 32 bits, and take what is more for never.
+        return Some(i32::try_from(millis).unwrap_or(i32::MAX).max(1).into());
+    }
+    match rejection.status() {
+        // The next try may be faster, or find us put in order.
+        StatusCode::REQUEST_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR => None,
+        // The same bytes would be judged the same.
+        _ => Some(HeaderValue::from_static("-1")),
+    }
+}
+
+/// In plain HTTP.
+fn in_http(rejection: &Rejection, headers: &mut HeaderMap) -> Bytes {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let text = match rejection {
         Rejection::InvalidPayload { problems } => Bytes::from(invalid_payload(problems)),
         _ => Bytes::from_static(problem(rejection).as_bytes()),
@@ -228,7 +275,7 @@ fn standard(rejection: &Rejection, protocol: Protocol, status: &mut StatusCode, 
 const fn grpc_status(status: StatusCode) -> u16 {
     match status.as_u16() {
         200 => 0,
-        400 | 422 => 3,
+        400 | 415 | 422 => 3,
         401 => 16,
         403 | 421 => 7,
         405 => 12,
@@ -264,6 +311,7 @@ fn problem(rejection: &Rejection) -> &'static str {
         "source_not_allowed" => problem!(403, "source_not_allowed", "Forbidden"),
         "misdirected_request" => problem!(421, "misdirected_request", "Misdirected Request"),
         "event_not_allowed" => problem!(403, "event_not_allowed", "Forbidden"),
+        "streaming_unsupported" => problem!(405, "streaming_unsupported", "Method Not Allowed"),
         "method_not_allowed" => problem!(405, "method_not_allowed", "Method Not Allowed"),
         "body_timeout" => problem!(408, "body_timeout", "Request Timeout"),
         "body_too_large" => problem!(413, "body_too_large", "Content Too Large"),
@@ -321,8 +369,13 @@ pin_project! {
     enum Words<B> {
         Inner { #[pin] body: B },
         Text { text: Bytes },
+        // The default of any protobuf message, and that all went well.
+        EmptyMessage { is_sent: bool },
     }
 }
+
+/// Not compressed, and of no bytes.
+const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
 
 impl<B> Rendered<B> {
     fn inner(body: B) -> Self {
@@ -345,10 +398,20 @@ impl<B: Body<Data = Bytes>> Body for Rendered<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().body.project() {
+        let mut this = self.project();
+        match this.body.as_mut().project() {
             WordsProject::Inner { body } => body.poll_frame(cx),
             WordsProject::Text { text } if text.is_empty() => Poll::Ready(None),
             WordsProject::Text { text } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            WordsProject::EmptyMessage { is_sent } if !*is_sent => {
+                *is_sent = true;
+                Poll::Ready(Some(Ok(Frame::data(EMPTY_MESSAGE))))
+            }
+            WordsProject::EmptyMessage { .. } => {
+                let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+                this.body.set(Words::Text { text: Bytes::new() });
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
         }
     }
 
@@ -356,6 +419,7 @@ impl<B: Body<Data = Bytes>> Body for Rendered<B> {
         match &self.body {
             Words::Inner { body } => body.is_end_stream(),
             Words::Text { text } => text.is_empty(),
+            Words::EmptyMessage { .. } => false,
         }
     }
 
@@ -363,6 +427,45 @@ impl<B: Body<Data = Bytes>> Body for Rendered<B> {
         match &self.body {
             Words::Inner { body } => body.size_hint(),
             Words::Text { text } => SizeHint::with_exact(text.len() as u64),
+            Words::EmptyMessage { .. } => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clients_are_told_when_to_try_again_by_themselves_or_never() {
+        let after = |retry_after| Rejection::RateLimited { retry_after };
+        for (rejection, expected) in [
+            (after(Duration::from_secs(2)), Some("2000")),
+            (after(Duration::from_micros(1500)), Some("2")),
+            (after(Duration::ZERO), Some("1")),
+            (after(Duration::MAX), Some("2147483647")),
+            (Rejection::InProgress { retry_after: Duration::from_secs(9) }, Some("9000")),
+            (Rejection::StoreUnavailable, Some("1000")),
+            (Rejection::BodyTimeout, None),
+            (Rejection::Misconfigured { why: "" }, None),
+            (Rejection::Stale, Some("-1")),
+            (Rejection::MalformedFrame, Some("-1")),
+            (Rejection::SourceNotAllowed, Some("-1")),
+            (Rejection::BodyTooLarge { limit: 1 }, Some("-1")),
+            (Rejection::StreamingUnsupported, Some("-1")),
+        ] {
+            assert_eq!(pushback(&rejection).as_ref().map(|value| value.to_str().unwrap()), expected, "{rejection}");
+        }
+    }
+
+    #[test]
+    fn messages_need_no_percent_encoding() {
+        for rejection in [Rejection::StreamingUnsupported, Rejection::Stale] {
+            let message = grpc_message(&rejection);
+            assert!(message.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'%'), "{message}");
+            assert!(message.starts_with(rejection.code()), "{message}");
         }
     }
 }

@@ -1,16 +1,21 @@
+mod body;
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use http::Request;
+use http::{Request, Response};
+use http_body::Body;
 use tokio::{runtime::Handle, sync::watch};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use self::body::ToEnd;
+use super::reject_replay::AwaitsTrailers;
 use crate::body::{Verified, VerifiedBody};
 
 /// Lets handlers finish whose clients have hung up: what is inside this layer goes on in a task of its own.
@@ -52,6 +57,8 @@ use crate::body::{Verified, VerifiedBody};
 /// # }
 /// ```
 ///
+/// So do gRPC answers whose trailers have not come yet, as their deliveries are committed only then; other answers are dropped with their clients.
+///
 /// What goes on alone has left the layers outside this one: it holds no permit of a concurrency limit there, and has no tracing span or task-local
 /// of theirs. It is dropped all the same, and its reservation released, when too many go on already, outside a Tokio runtime, and
 /// when the runtime shuts down. A deadline inside still ends it, such as [`handler_timeout`](super::RejectReplayLayer::handler_timeout).
@@ -73,7 +80,8 @@ impl RunToEndLayer {
         Self { detached: Arc::new(watch::Sender::new(0)), max_detached: Self::DEFAULT_MAX_DETACHED }
     }
 
-    /// How many may go on without their clients, each with its request in memory. Further ones are dropped, as without this layer.
+    /// How many may go on without their clients, each with its request in memory. Further ones are dropped, as without this layer;
+    /// with 0 all are, which is how to turn it off where a setting says so.
     pub const fn max_detached(mut self, handlers: usize) -> Self {
         self.max_detached = handlers;
         self
@@ -88,6 +96,15 @@ impl RunToEndLayer {
     pub async fn idle(&self) {
         // It fails when there is no sender any more, and we hold one.
         let _ = self.detached.subscribe().wait_for(|detached| *detached == 0).await;
+    }
+
+    /// Runs it in a task of its own, if there is room and a runtime.
+    fn go_on(&self, called: impl FnOnce() -> Alone) {
+        if let Ok(runtime) = Handle::try_current()
+            && let Some(detached) = self.detach()
+        {
+            runtime.spawn(OnItsOwn { called: called(), _detached: detached });
+        }
     }
 
     fn detach(&self) -> Option<Detached> {
@@ -121,12 +138,13 @@ pub struct RunToEnd<S> {
     layer: RunToEndLayer,
 }
 
-impl<S, B> Service<Request<B>> for RunToEnd<S>
+impl<S, B, ResBody> Service<Request<B>> for RunToEnd<S>
 where
     B: VerifiedBody,
-    S: Service<Request<Verified>, Future: Send + 'static>,
+    S: Service<Request<Verified>, Response = Response<ResBody>, Error: 'static, Future: Send + 'static>,
+    ResBody: Body + Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Response<ToEnd<ResBody>>;
     type Error = S::Error;
     type Future = RunToEndFuture<S::Future>;
 
@@ -138,62 +156,85 @@ where
         let request = request.map(B::into_verified);
         let may_detach = !request.body().is_reserved();
         let called = self.inner.call(request);
-        RunToEndFuture { called: Some(Box::pin(called)), layer: may_detach.then(|| self.layer.clone()) }
+        RunToEndFuture {
+            called: Some(Box::pin(called)),
+            layer: may_detach.then(|| self.layer.clone()),
+            to_end: |called| Box::pin(to_end(called)),
+        }
     }
 }
 
 /// The future of [`RunToEnd`].
-pub struct RunToEndFuture<F: Future + Send + 'static> {
+pub struct RunToEndFuture<F> {
     /// Until it is ready.
     called: Option<Pin<Box<F>>>,
     /// Unless it must not go on.
     layer: Option<RunToEndLayer>,
+    to_end: fn(Pin<Box<F>>) -> Alone,
 }
 
-impl<F: Future + Send + 'static> Future for RunToEndFuture<F> {
-    type Output = F::Output;
+/// What goes on in a task of its own.
+type Alone = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+impl<F, B, E> Future for RunToEndFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body + Send + 'static,
+{
+    type Output = Result<Response<ToEnd<B>>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // Taken out, so that what panics does not go on.
         let Some(mut called) = self.called.take() else { return Poll::Pending };
-        let polled = called.as_mut().poll(cx);
-        if polled.is_pending() {
+        let Poll::Ready(answer) = called.as_mut().poll(cx) else {
             self.called = Some(called);
-        }
-        polled
+            return Poll::Pending;
+        };
+        Poll::Ready(answer.map(|response| {
+            let layer = self.layer.take().filter(|_| awaits_trailers(&response));
+            response.map(|body| ToEnd::new(body, layer))
+        }))
     }
 }
 
-impl<F: Future + Send + 'static> Drop for RunToEndFuture<F> {
+async fn to_end<B: Body, E>(called: Pin<Box<impl Future<Output = Result<Response<B>, E>>>>) {
+    // The errors and other answers are for nobody any more.
+    let trailing = called.await.ok().filter(awaits_trailers).map(|response| Box::pin(response.into_body()));
+    if let Some(body) = trailing {
+        body::drain(body).await;
+    }
+}
+
+fn awaits_trailers<B>(response: &Response<B>) -> bool {
+    response.extensions().get::<AwaitsTrailers>().is_some()
+}
+
+impl<F> Drop for RunToEndFuture<F> {
     fn drop(&mut self) {
-        let (Some(called), Some(layer)) = (self.called.take(), &self.layer) else { return };
-        if let Ok(runtime) = Handle::try_current()
-            && let Some(detached) = layer.detach()
-        {
-            runtime.spawn(OnItsOwn { called, _detached: detached });
+        if let (Some(called), Some(layer)) = (self.called.take(), &self.layer) {
+            layer.go_on(|| (self.to_end)(called));
         }
     }
 }
 
-impl<F: Future + Send + 'static> fmt::Debug for RunToEndFuture<F> {
+impl<F> fmt::Debug for RunToEndFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RunToEndFuture")
     }
 }
 
 /// What goes on without its client.
-struct OnItsOwn<F> {
+struct OnItsOwn {
     // Dropped from top to bottom: who waits for us waits for the reservation's end as well.
-    called: Pin<Box<F>>,
+    called: Alone,
     _detached: Detached,
 }
 
-impl<F: Future> Future for OnItsOwn<F> {
+impl Future for OnItsOwn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        drop(ready!(self.called.as_mut().poll(cx)));
-        Poll::Ready(())
+        self.called.as_mut().poll(cx)
     }
 }
 

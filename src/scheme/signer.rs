@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::{
     Algorithm, Head, IntoScheme, SignedRequest,
@@ -179,6 +179,23 @@ impl Signer {
             made.insert(header.name(Family::First).clone(), signature);
         }
         Ok(made)
+    }
+
+    /// The headers that signing sets, in each of their families: nobody else may.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = HeaderName> {
+        let plan = &*self.scheme.0;
+        let places = [Some(&plan.signature), plan.timestamp.as_ref().map(|(place, _)| place)];
+        let places = places.into_iter().chain([plan.id.as_ref().map(|id| &id.what)]).flatten();
+        let headers = places.chain(&plan.other_signatures).filter_map(|place| match place {
+            Place::Header(header) => Some(header),
+            _ => None,
+        });
+        headers.flat_map(|header| [Family::First, Family::Other].map(|family| header.name(family).clone()))
+    }
+
+    /// Whether the signature covers more of the URL than path and query.
+    pub(crate) fn signs_url(&self) -> bool {
+        self.scheme.0.signs_url()
     }
 }
 

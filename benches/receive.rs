@@ -14,7 +14,7 @@ use tower::{Layer, Service, service_fn};
 use tower_webhook::{
     PeerAddr,
     clock::{ManualClock, UnixTime},
-    layer::{ClientAddr, RateLimitLayer, VerifySignatureLayer, WebhookLayer},
+    layer::{ClientAddr, ObserveLayer, RateLimitLayer, VerifySignatureLayer, WebhookLayer},
     provider,
     scheme::{Head, Outgoing, Scheme},
     store::{MemoryNonceStore, MemoryRateStore, Quota},
@@ -70,6 +70,49 @@ fn receive(criterion: &mut Criterion) {
     }
 }
 
+/// What it costs to be told of each request, by who listens.
+fn observe(criterion: &mut Criterion) {
+    const SIZE: usize = 1024;
+    let scheme = provider::STANDARD_WEBHOOKS;
+    let mut group = criterion.benchmark_group("observed, 1 KiB");
+    let stack = |observe: Option<ObserveLayer>| {
+        let builder = WebhookLayer::builder(scheme.verifier(SECRET).expect("a good secret"))
+            .replay(MemoryNonceStore::with_capacity(100_000_000))
+            .with_clock(ManualClock::at(NOW));
+        let builder = match observe {
+            Some(observe) => builder.observe(observe),
+            None => builder,
+        };
+        builder.build().expect("a good configuration").layer(service_fn(answer))
+    };
+    group.bench_function("not at all", |bencher| measure(bencher, stack(None), scheme, SIZE));
+    group.bench_function("nobody listens", |bencher| {
+        measure(bencher, stack(Some(ObserveLayer::new())), scheme, SIZE);
+    });
+    group.bench_function("metrics for Prometheus", |bencher| {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new()
+            .set_buckets(&[0.001, 0.01, 0.1, 1.0, 10.0])
+            .expect("there are buckets")
+            .build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            measure(bencher, stack(Some(ObserveLayer::new())), scheme, SIZE);
+        });
+    });
+    group.bench_function("lines of a log, to nowhere", |bencher| {
+        let log = tracing_subscriber::fmt().with_writer(std::io::sink).with_ansi(false).finish();
+        tracing::subscriber::with_default(log, || {
+            measure(bencher, stack(Some(ObserveLayer::new())), scheme, SIZE);
+        });
+    });
+    group.bench_function("only warnings of a log", |bencher| {
+        let log = tracing_subscriber::fmt().with_writer(std::io::sink).with_max_level(tracing::Level::WARN).finish();
+        tracing::subscriber::with_default(log, || {
+            measure(bencher, stack(Some(ObserveLayer::new())), scheme, SIZE);
+        });
+    });
+    group.finish();
+}
+
 /// Times calls of a service, each with a delivery of its own; making the request does not count.
 fn measure<S, ResBody>(bencher: &mut criterion::Bencher<'_>, mut service: S, scheme: Scheme<'static>, size: usize)
 where
@@ -122,5 +165,5 @@ fn request<B>(scheme: Scheme<'static>, signed: &HeaderMap, body: B) -> Request<B
     request
 }
 
-criterion_group!(benches, receive);
+criterion_group!(benches, receive, observe);
 criterion_main!(benches);

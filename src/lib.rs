@@ -31,6 +31,7 @@
 //! let rates = MemoryRateStore::new();
 //! let stack = ServiceBuilder::new()
 //!     .layer(RenderRejectionsLayer::new())
+//!     .layer(ObserveLayer::new())
 //!     .layer(RequireHttpsLayer::new())
 //!     .layer(AllowSourcesLayer::new(Sources::networks(["192.0.2.0/24"])?))
 //!     .layer(RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), rates.clone()))
@@ -46,6 +47,7 @@
 //! | layer | refuses with |
 //! |---|---|
 //! | [`RenderRejectionsLayer`](layer::RenderRejectionsLayer) | nothing: puts the others' rejections into words |
+//! | [`ObserveLayer`](layer::ObserveLayer) | nothing: tells what becomes of each request |
 //! | [`RequireHttpsLayer`](layer::RequireHttpsLayer) | 403 |
 //! | [`AllowSourcesLayer`](layer::AllowSourcesLayer) | 403, or 500 if nothing tells the address |
 //! | [`RateLimitLayer`](layer::RateLimitLayer) by address | 429, or 500 if nothing tells the address |
@@ -63,9 +65,11 @@
 //! * [`provider`]: the catalogue of providers;
 //! * [`scheme`]: how requests are signed, providers of your own, verifying and signing by hand;
 //! * [`key`]: secrets, public keys, their rotation, and keys that providers publish;
+//! * [`client`]: signing what a Tower client sends;
 //! * [`handshake`]: how providers make sure that an endpoint is meant for them;
 //! * [`layer`]: the layers, several tenants or providers on one route, a trial without enforcement, and checks of your own;
 //! * [`body`]: bodies as proof, and the budget for those that are not verified yet;
+//! * [`observe`]: logs, metrics and alarms;
 //! * [`store`]: memory of deliveries and rates, and what a store of your own must do;
 //! * [`clock`]: time, and its stand-in for tests;
 //! * [`TrustedProxies`]: whose word is taken for the client's address, HTTPS and the public origin; [`PeerAddr`] and [`Tls`]: what is known
@@ -82,10 +86,13 @@
 //! * `jwt`: JSON Web Tokens and Signatures, JSON Web Keys and sets of them.
 //! * `x509`: certificates that requests point to or bring along, up to pinned roots.
 //! * `fetch`: a client for [`key::RemoteKeys`], of hyper and rustls.
+//! * `metrics`: counters, gauges and histograms, by the facade of that name.
 //! * `redis`: stores that several processes share, in Redis or Valkey; `redis-tls`: the same over TLS.
 //! * `schema`: JSON Schema for payloads.
 //! * `serde`: [`scheme::SchemeBuilder`] and its parts from configuration files.
 //! * `testing`: what every store must pass, for one of your own.
+//! * `tonic`: [`Delivery`] of a `tonic::Request`, a scheme for gRPC calls, signing in tonic's clients.
+//! * `tracing`: a span and an event for each request.
 //!
 //! A provider whose feature is off is refused when its verifier is built ([`ConfigError::MissingFeature`]).
 //!
@@ -113,6 +120,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod body;
+pub mod client;
 mod client_addr;
 pub mod clock;
 mod delivery;
@@ -121,12 +129,15 @@ mod framework;
 pub mod handshake;
 pub mod key;
 pub mod layer;
+pub mod observe;
 pub mod provider;
 mod rejection;
 pub mod scheme;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 
 pub use self::{
     client_addr::{ForwardingHeader, PeerAddr, Tls, TrustedProxies},

@@ -23,7 +23,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhook::{
     PeerAddr,
     clock::{ManualClock, UnixTime},
-    layer::{BufferBodyLayer, ClientAddr, RateLimitLayer, WebhookLayer},
+    layer::{BufferBodyLayer, ClientAddr, ObserveLayer, RateLimitLayer, WebhookLayer},
     provider,
     scheme::{Outgoing, Scheme, Source},
     store::{MemoryRateStore, Quota},
@@ -94,10 +94,25 @@ fn a_rate_limit_allocates_nothing_to_let_through_and_twice_to_refuse() {
 }
 
 #[test]
-fn memory_is_not_taken_on_the_word_of_a_length() {
-    async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
-        Ok(Response::new(Full::default()))
+fn observing_allocates_twice() {
+    for (case, change) in [("accepted", Change::Nothing), ("forged", Change::Body), ("unsigned", Change::NoSignature)] {
+        let scheme = provider::STANDARD_WEBHOOKS;
+        let measured = |observe: Option<ObserveLayer>| {
+            let mut builder = WebhookLayer::builder(scheme.verifier(SECRET).unwrap()).with_clock(ManualClock::at(NOW));
+            if let Some(observe) = observe {
+                builder = builder.observe(observe);
+            }
+            let peer = PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9)));
+            measured(builder.build().unwrap().layer(service_fn(answer)), scheme, change, peer)
+        };
+        let extra = measured(Some(ObserveLayer::new())) - measured(None);
+        // The record, and its place in the request's extensions.
+        assert_eq!(extra, 2, "{case}");
     }
+}
+
+#[test]
+fn memory_is_not_taken_on_the_word_of_a_length() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut service = BufferBodyLayer::new().layer(service_fn(answer));
     let request = Request::new(Announced { frames: 2 });
@@ -142,14 +157,15 @@ enum Change {
 
 /// Around a service that does nothing.
 fn in_tower(scheme: Scheme<'static>, change: Change) -> i64 {
-    async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
-        Ok(Response::new(Full::default()))
-    }
     let stack = stack(scheme).layer(service_fn(answer));
     let with = measured(stack, scheme, change, PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9))));
     let without =
         measured(service_fn(answer), scheme, Change::Nothing, PeerAddr(SocketAddr::from(([127, 0, 0, 1], 9))));
     with - without
+}
+
+async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::default()))
 }
 
 /// Around an axum handler that takes the body, beside a layer that does nothing: axum boxes layers that have state, and

@@ -13,7 +13,7 @@ use tower_webhook::{
     Delivery,
     layer::{
         AllowEventsLayer, AllowSourcesLayer, BufferBodyLayer, BySender, ClientAddr, EnforceTimestampLayer,
-        HandshakeLayer, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer, RequireHttpsLayer,
+        HandshakeLayer, ObserveLayer, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer, RequireHttpsLayer,
         RequireMediaTypeLayer, RunToEndLayer, Sources, ValidatePayloadLayer, VerifySignatureLayer, WebhookLayer,
     },
     provider,
@@ -30,6 +30,7 @@ macro_rules! by_hand {
     () => {
         ServiceBuilder::new()
             .layer(RenderRejectionsLayer::new())
+            .layer(ObserveLayer::new())
             .layer(RequireHttpsLayer::new())
             .layer(AllowSourcesLayer::new(Sources::networks(["192.0.2.0/24"]).unwrap()))
             .layer(RateLimitLayer::new(Quota::per_minute(600), ClientAddr::new(), MemoryRateStore::new()))

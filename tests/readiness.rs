@@ -39,7 +39,7 @@ use tower_webhook::{
     clock::ManualClock,
     layer::{
         AllowEventsLayer, AllowSourcesLayer, BufferBodyLayer, BySender, Check, ClientAddr, EnforceTimestampLayer,
-        GuardLayer, HandshakeLayer, Never, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer,
+        GuardLayer, HandshakeLayer, Never, ObserveLayer, RateLimitLayer, RejectReplayLayer, RenderRejectionsLayer,
         ReportSignatureLayer, RequireHttpsLayer, RequireMediaTypeLayer, RunToEndLayer, Sources, Step,
         ValidatePayloadLayer, VerifySignatureLayer, WebhookLayer,
     },
@@ -54,6 +54,7 @@ macro_rules! for_each_layer {
         let quota = Quota::per_minute(1_000_000);
         let verify = || VerifySignatureLayer::new(verifier(provider::STANDARD_WEBHOOKS)).with_clock($clock.clone());
         $exercise!("render", RenderRejectionsLayer::new());
+        $exercise!("observe", ObserveLayer::new());
         $exercise!("require https", RequireHttpsLayer::new());
         $exercise!(
             "allow sources",
@@ -109,6 +110,7 @@ macro_rules! for_each_layer {
             "the whole stack",
             WebhookLayer::builder(verifier(provider::STANDARD_WEBHOOKS))
                 .with_clock($clock.clone())
+                .observe(ObserveLayer::new())
                 .rate_limit(RateLimitLayer::new(quota, ClientAddr::new(), MemoryRateStore::new()))
                 .then(EnforceTimestampLayer::new(secs(30)).with_clock($clock.clone()))
                 .replay($store.clone())

@@ -13,7 +13,10 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 
 use super::{Check, Guard, Refusal, Step, limits::limit_methods};
-use crate::body::{BodyBudget, Buffered, Limits, ReadBody};
+use crate::{
+    body::{BodyBudget, Buffered, Limits, ReadBody},
+    observe::{Record, Stage},
+};
 
 /// Reads request bodies to their end, within bounds: 1 MiB, 15 seconds, and 5 seconds without a byte, by default.
 ///
@@ -77,8 +80,14 @@ impl<B: Body> Check<B> for BufferBody {
 
     fn check(&self, request: Request<B>) -> Step<Buffered, Self::Future> {
         let (head, body) = request.into_parts();
-        match self.0.check_head(&head.headers, &body) {
-            Ok(()) => Step::Later(BufferBodyFuture { read: ReadBody::new(body, &self.0), head: Some(head) }),
+        match self.0.check_method(&head).and_then(|()| self.0.check_head(&head.headers, &body)) {
+            Ok(()) => {
+                if let Some(record) = Record::of(&head.extensions) {
+                    record.wait_for(Stage::Body);
+                }
+                let read = ReadBody::new(body, &self.0).unary(&head.headers);
+                Step::Later(BufferBodyFuture { read, head: Some(head) })
+            }
             Err(rejection) => Step::Now(Err(Refusal::from(rejection).reusing(head))),
         }
     }
@@ -101,7 +110,12 @@ impl<B: Body> Future for BufferBodyFuture<B> {
         let read = std::task::ready!(this.read.poll_read(cx, |_| {}));
         let Some(head) = this.head.take() else { return Poll::Pending };
         Poll::Ready(match read {
-            Ok(body) => Ok(Request::from_parts(head, body)),
+            Ok(body) => {
+                if let Some(record) = Record::of(&head.extensions) {
+                    record.has_read(body.bytes().len());
+                }
+                Ok(Request::from_parts(head, body))
+            }
             Err(rejection) => Err(Refusal::from(rejection).reusing(head)),
         })
     }

@@ -42,7 +42,7 @@ pub enum Step<Out, F> {
 
 impl<B> Step<B, Never<B>> {
     /// The judgement on a request whose body stays what it is.
-    pub(super) fn judged(request: Request<B>, judgement: Result<(), Rejection>) -> Self {
+    pub(crate) fn judged(request: Request<B>, judgement: Result<(), Rejection>) -> Self {
         Self::Now(match judgement {
             Ok(()) => Ok(request),
             Err(rejection) => Err(Refusal::from(rejection).reusing(request.into_parts().0)),

@@ -10,10 +10,12 @@ use std::{
 
 use http_body::Body;
 
+use super::verify_signature::read_body;
 use crate::{
     Rejection,
     body::{Buffered, ReadBody},
     key::{FoundKey, KeyError, KeyFuture},
+    observe::{Record, Stage},
     scheme::{Head, Verification},
 };
 
@@ -50,12 +52,18 @@ impl FindKeys {
         })
     }
 
+    /// Whether keys are found before the body is read.
+    pub(super) fn come_first(&self) -> bool {
+        matches!(self, Self::BeforeBody(_))
+    }
+
     /// Finds the keys and reads the body.
     pub(super) fn poll<B: Body>(
         &mut self,
         verification: &mut Verification,
         head: Head<'_>,
         mut read: Pin<&mut ReadBody<B>>,
+        record: Option<&Arc<Record>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Buffered, Rejection>> {
         loop {
@@ -63,15 +71,18 @@ impl FindKeys {
                 Self::BeforeBody(asked) => match ready!(asked.poll(cx)) {
                     Ok(keys) => {
                         *self = Self::Done;
+                        if let Some(record) = record {
+                            record.enter(Stage::Body);
+                        }
                         if let Err(rejection) = verification.supply(keys, head) {
                             return Poll::Ready(Err(rejection));
                         }
                     }
                     Err(error) => return Poll::Ready(Err(error.into())),
                 },
-                Self::Done => return read.poll_read(cx, |chunk| verification.update(chunk)),
+                Self::Done => return read_body(verification, read, record, cx),
                 Self::AfterBody => {
-                    let body = match ready!(read.as_mut().poll_read(cx, |chunk| verification.update(chunk))) {
+                    let body = match ready!(read_body(verification, read.as_mut(), record, cx)) {
                         Ok(body) => body,
                         Err(rejection) => return Poll::Ready(Err(rejection)),
                     };

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Check, Refusal, Step};
+use crate::observe::{Record, Stage};
 
 /// Puts a [`Check`] in front of a service.
 ///
@@ -100,7 +101,7 @@ pin_project! {
     #[project = Project]
     enum State<S, Out, Checked, Called, ResBody> {
         Checking { #[pin] check: Checked, inner: Option<S> },
-        Readying { inner: S, request: Option<Request<Out>> },
+        Readying { inner: S, request: Option<Request<Out>>, is_late: bool },
         Calling { #[pin] called: Called },
         Answering { response: Option<Response<ResBody>> },
     }
@@ -120,12 +121,20 @@ where
             // A `None` is a future that was ready before and is polled again, which no executor does.
             let next = match state.as_mut().project() {
                 Project::Checking { check, inner } => match (ready!(check.poll(cx)), inner.take()) {
-                    (Ok(request), Some(inner)) => State::Readying { inner, request: Some(request) },
+                    (Ok(request), Some(inner)) => State::Readying { inner, request: Some(request), is_late: false },
                     (Ok(_), None) => return Poll::Pending,
                     (Err(refusal), _) => State::Answering { response: Some(refusal.into_response()) },
                 },
-                Project::Readying { inner, request } => {
-                    ready!(inner.poll_ready(cx))?;
+                Project::Readying { inner, request, is_late } => {
+                    let is_ready = inner.poll_ready(cx);
+                    let record = request.as_ref().and_then(|request| Record::of(request.extensions()));
+                    if let Some(record) = record
+                        && is_ready.is_pending() != *is_late
+                    {
+                        *is_late = is_ready.is_pending();
+                        if *is_late { record.wait_for(Stage::Queue) } else { record.resume() }
+                    }
+                    ready!(is_ready)?;
                     let Some(request) = request.take() else { return Poll::Pending };
                     State::Calling { called: inner.call(request) }
                 }

@@ -5,7 +5,7 @@
 //!
 //! | layer | accepts | lets through |
 //! |---|---|---|
-//! | [`RenderRejectionsLayer`] | any body | the same |
+//! | [`RenderRejectionsLayer`], [`ObserveLayer`] | any body | the same |
 //! | [`RequireHttpsLayer`], [`AllowSourcesLayer`] | any body | the same |
 //! | [`RateLimitLayer`] by address | any body | the same |
 //! | [`HandshakeLayer`], [`RequireMediaTypeLayer`] | any body | the same |
@@ -56,6 +56,7 @@ mod find_keys;
 mod guard;
 mod handshake;
 mod limits;
+mod observe;
 mod rate_limit;
 mod reject_replay;
 mod render_rejections;
@@ -81,12 +82,13 @@ pub use self::{
         HandshakeFuture, HandshakeLayer, Handshakes, HookSecret, SignedHandshakeFuture, SignedHandshakeLayer,
         SignedHandshakes,
     },
+    observe::{Observe, ObserveFuture, ObserveLayer, Observed},
     rate_limit::{ByRoute, BySender, ClientAddr, Costing, RateLimit, RateLimitBy, RateLimitFuture, RateLimitLayer},
-    reject_replay::{Dangerous, RejectReplay, RejectReplayFuture, RejectReplayLayer, ReplayUnchecked},
+    reject_replay::{Dangerous, RejectReplay, RejectReplayFuture, RejectReplayLayer, ReplayUnchecked, Settled},
     render_rejections::{Protocol, RenderRejections, RenderRejectionsFuture, RenderRejectionsLayer, Rendered},
     report_signature::{ReportSignature, ReportSignatureFuture, ReportSignatureLayer, SignatureReport},
     require_https::{RequireHttps, RequireHttpsLayer},
-    run_to_end::{RunToEnd, RunToEndFuture, RunToEndLayer},
+    run_to_end::{RunToEnd, RunToEndFuture, RunToEndLayer, ToEnd},
     validate_payload::{
         JsonRules, RequireMediaType, RequireMediaTypeLayer, ValidatePayload, ValidatePayloadBuilder,
         ValidatePayloadLayer,

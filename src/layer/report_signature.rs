@@ -20,6 +20,7 @@ use crate::{
     Delivery, Rejection,
     body::{BodyBudget, Buffered, Limits, ReadBody},
     clock::{Clock, UnixTime},
+    observe::{self, Record},
 };
 
 /// Verifies signatures and lets every request through, whatever comes of it: for trying a configuration on real traffic before it is enforced.
@@ -169,6 +170,10 @@ pub struct ReportSignature {
 impl ReportSignature {
     fn report(&self, head: Parts, body: Buffered, judged: Result<Delivery, Refusal>) -> Request<Buffered> {
         const ANSWERED: Rejection = Rejection::Misconfigured { why: "the signature's check answered by itself" };
+        if let Some(record) = Record::of(&head.extensions) {
+            let judged = judged.as_ref().map(|_| ()).map_err(|refusal| refusal.rejection().unwrap_or(&ANSWERED));
+            record.is_tried(judged);
+        }
         let report = SignatureReport(judged.map_err(|refusal| refusal.rejection().cloned().unwrap_or(ANSWERED)));
         if let Some(observe) = &self.layer.observe {
             observe(&report);
@@ -185,10 +190,14 @@ impl<B: Body> Check<B> for ReportSignature {
 
     fn check(&self, request: Request<B>) -> Step<Buffered, Self::Future> {
         let (head, body) = request.into_parts();
-        if let Err(rejection) = self.layer.limits.check_head(&head.headers, &body) {
+        let limits = &self.layer.limits;
+        if let Err(rejection) = limits.check_method(&head).and_then(|()| limits.check_head(&head.headers, &body)) {
             return Step::Now(Err(Refusal::from(rejection).reusing(head)));
         }
-        let stage = Stage::Reading { read: ReadBody::new(body, &self.layer.limits) };
+        if let Some(record) = Record::of(&head.extensions) {
+            record.enter(observe::Stage::Body);
+        }
+        let stage = Stage::Reading { read: ReadBody::new(body, &self.layer.limits).unary(&head.headers) };
         Step::Later(ReportSignatureFuture { check: self.clone(), stage, head: Some(head) })
     }
 }

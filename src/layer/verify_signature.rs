@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, request::Parts};
+use http::{HeaderMap, HeaderName, Request, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -22,6 +22,7 @@ use crate::{
     client_addr::{Origin, Said, own_host, peer},
     clock::{Clock, SharedClock, UnixTime},
     framework,
+    observe::{Record, Stage, TraceContext},
     scheme::{Head, Verification, Verifier},
 };
 
@@ -59,6 +60,8 @@ struct Config {
     origins: Option<PublicOrigins>,
     limits: Limits,
     clock: SharedClock,
+    /// Headers that no log must show.
+    secret_headers: Arc<[HeaderName]>,
 }
 
 impl VerifySignatureLayer {
@@ -69,7 +72,18 @@ impl VerifySignatureLayer {
 
     pub(super) fn of(source: SharedSource) -> Self {
         let limits = Limits::new(source.largest_body());
-        Self { config: Arc::new(Config { source, origins: None, limits, clock: SharedClock::default() }) }
+        let secret_headers = source.secret_headers().into();
+        let config = Config { source, origins: None, limits, clock: SharedClock::default(), secret_headers };
+        Self { config: Arc::new(config) }
+    }
+
+    pub(super) fn secret_headers(&self) -> &[HeaderName] {
+        &self.config.secret_headers
+    }
+
+    /// The name of the only scheme by which requests are judged.
+    pub(super) fn only_provider(&self) -> Option<Arc<str>> {
+        self.config.source.only_provider()
     }
 
     /// Asks another clock whether requests are fresh.
@@ -155,20 +169,22 @@ pub struct VerifySignature(Arc<Config>);
 
 impl VerifySignature {
     fn begin(&self, head: &Parts, body: &impl Body) -> Result<Progress, Rejection> {
-        let Config { source, origins, limits, clock } = &*self.0;
+        let Config { source, origins, limits, clock, .. } = &*self.0;
         source.check_method(&head.method)?;
         let origin = match origins {
             Some(origins) => origins.named_for(head)?,
             None => None,
         };
+        limits.check_method(head)?;
         limits.check_head(&head.headers, body)?;
         let now = clock.now().map_err(|_| Rejection::ClockUnavailable)?;
         match source.choose(head, now) {
             Choice::Now(chosen) => Progress::begin(&self.at(origin, chosen?)?, head, now),
-            Choice::Later(choice) if origin.is_none() => Ok(Progress::Choosing(choice, now)),
+            Choice::Later(choice) if origin.is_none() => Ok(Progress::choosing(choice, head, now)),
             Choice::Later(choice) => {
                 let this = self.clone();
-                Ok(Progress::Choosing(Box::pin(async move { this.at(origin, choice.await?) }), now))
+                let choice = Box::pin(async move { this.at(origin, choice.await?) });
+                Ok(Progress::choosing(choice, head, now))
             }
         }
     }
@@ -257,10 +273,11 @@ impl<B: Body> Check<B> for VerifySignature {
     type Future = VerifySignatureFuture<B>;
 
     fn check(&self, request: Request<B>) -> Step<Verified, Self::Future> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        hide(&mut head.headers, &self.0.secret_headers);
         match self.begin(&head, &body) {
             Ok(progress) => Step::Later(VerifySignatureFuture {
-                read: ReadBody::new(body, &self.0.limits),
+                read: ReadBody::new(body, &self.0.limits).unary(&head.headers),
                 progress,
                 clock: self.0.clock.clone(),
                 head: Some(head),
@@ -290,9 +307,23 @@ enum Progress {
 }
 
 impl Progress {
+    fn choosing(choice: ChoiceFuture, head: &Parts, now: UnixTime) -> Self {
+        if let Some(record) = Record::of(&head.extensions) {
+            record.enter(Stage::Verify);
+        }
+        Self::Choosing(choice, now)
+    }
+
     fn begin(verifier: &Verifier, head: &Parts, now: UnixTime) -> Result<Self, Rejection> {
+        let record = Record::of(&head.extensions);
+        if let Some(record) = record {
+            record.judged_by(verifier.shared_provider());
+        }
         let verification = verifier.begin(signed_head(head), now)?;
         let keys = FindKeys::of_head(&verification, signed_head(head))?;
+        if let Some(record) = record {
+            record.enter(if keys.come_first() { Stage::Verify } else { Stage::Body });
+        }
         Ok(Self::Reading(verification, keys))
     }
 
@@ -303,12 +334,13 @@ impl Progress {
         read: Pin<&mut ReadBody<B>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Buffered, Delivery), Rejection>> {
+        let record = Record::of(&head.extensions);
         if let Self::Choosing(choice, now) = self {
             let now = *now;
             *self = Self::begin(&ready!(choice.as_mut().poll(cx))?, head, now)?;
         }
         let Self::Reading(verification, keys) = self else { return Poll::Pending };
-        let body = ready!(keys.poll(verification, signed_head(head), read, cx))?;
+        let body = ready!(keys.poll(verification, signed_head(head), read, record, cx))?;
         let delivery = verification.judge(signed_head(head), body.bytes())?;
         let delivery = delivery.with_client_certificate(Tls::shared_client_certificate(&head.extensions));
         Poll::Ready(Ok((body, delivery)))
@@ -328,6 +360,7 @@ impl<B: Body> Future for VerifySignatureFuture<B> {
         Poll::Ready(match judged {
             Ok((body, delivery)) => {
                 let mut request = Request::from_parts(head, Verified::new(body, delivery.clone(), this.clock.clone()));
+                note_genuine(&mut request, &delivery);
                 request.extensions_mut().insert(delivery);
                 framework::vouch_for_length(&mut request);
                 Authentic::prove(request.extensions());
@@ -347,7 +380,7 @@ use super::find_keys::FindKeys;
 /// Without public keys, none are found elsewhere.
 #[cfg(not(feature = "_public-key"))]
 mod only_configured {
-    use super::{Buffered, Context, Head, Pin, Poll, ReadBody, Rejection, Verification};
+    use super::{Arc, Buffered, Context, Head, Pin, Poll, ReadBody, Record, Rejection, Verification, read_body};
 
     #[derive(Debug)]
     pub(super) struct FindKeys;
@@ -362,9 +395,50 @@ mod only_configured {
             verification: &mut Verification,
             _: Head<'_>,
             read: Pin<&mut ReadBody<B>>,
+            record: Option<&Arc<Record>>,
             cx: &mut Context<'_>,
         ) -> Poll<Result<Buffered, Rejection>> {
-            read.poll_read(cx, |chunk| verification.update(chunk))
+            read_body(verification, read, record, cx)
+        }
+
+        pub(super) fn come_first(&self) -> bool {
+            false
+        }
+    }
+}
+
+/// Reads and hashes the body, and writes down when it is there.
+pub(super) fn read_body<B: Body>(
+    verification: &mut Verification,
+    read: Pin<&mut ReadBody<B>>,
+    record: Option<&Arc<Record>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Buffered, Rejection>> {
+    let body = ready!(read.poll_read(cx, |chunk| verification.update(chunk)))?;
+    if let Some(record) = record {
+        record.has_body(body.bytes().len());
+    }
+    Poll::Ready(Ok(body))
+}
+
+/// Writes down whose delivery it is, and to which trace it belongs: only now is there somebody to believe.
+fn note_genuine(request: &mut Request<Verified>, delivery: &Delivery) {
+    let Some(record) = Record::of(request.extensions()) else { return };
+    let trace_context = TraceContext::of(request.headers());
+    record.is_genuine(delivery, trace_context);
+    if let Some(trace_context) = trace_context {
+        request.extensions_mut().insert(trace_context);
+    }
+}
+
+/// Marks headers as what no log must show.
+pub(super) fn hide(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        let Some(value) = headers.get_mut(name) else { continue };
+        value.set_sensitive(true);
+        if headers.get_all(name).iter().nth(1).is_some() {
+            let all = headers.iter_mut().filter(|(other, _)| *other == name);
+            all.for_each(|(_, value)| value.set_sensitive(true));
         }
     }
 }

@@ -5,9 +5,9 @@ use http::Response;
 use tower_layer::{Identity, Layer, Stack};
 
 use super::{
-    AllowSourcesLayer, Dangerous, Guard, HandshakeLayer, Protocol, RateLimitLayer, RejectReplayLayer, RenderRejections,
-    RenderRejectionsLayer, RequireHttpsLayer, RunToEndLayer, SignedHandshakeLayer, VerifierSource, VerifySignature,
-    VerifySignatureLayer,
+    AllowSourcesLayer, Dangerous, Guard, HandshakeLayer, Observe, ObserveLayer, Protocol, RateLimitLayer,
+    RejectReplayLayer, RenderRejections, RenderRejectionsLayer, RequireHttpsLayer, RunToEndLayer, SignedHandshakeLayer,
+    VerifierSource, VerifySignature, VerifySignatureLayer,
 };
 use crate::{
     ConfigError, Rejection, TrustedProxies,
@@ -18,7 +18,7 @@ use crate::{
 
 /// The whole stack for one provider, in its safe order and with safe defaults.
 ///
-/// From outside in: rejections in words, HTTPS, allowed sources and rate limit by client address (each if asked for, in whatever order),
+/// From outside in: rejections in words, observation, HTTPS, allowed sources and rate limit by client address (each if asked for, in whatever order),
 /// signature, further layers (if given), replay. Without further calls: the provider's largest body (1 MiB for most), its tolerance (five
 /// minutes for most), and replay protection in memory.
 ///
@@ -70,6 +70,7 @@ pub struct WebhookLayer<
     Gates = Identity,
 > {
     render: RenderRejectionsLayer,
+    observe: Option<ObserveLayer>,
     gates: Gates,
     outside: Outside,
     verify: VerifySignatureLayer,
@@ -88,6 +89,7 @@ impl WebhookLayer {
         WebhookBuilder {
             layer: Self {
                 render: RenderRejectionsLayer::new(),
+                observe: None,
                 gates: Identity::new(),
                 outside: Identity::new(),
                 verify: VerifySignatureLayer::new(source),
@@ -105,11 +107,12 @@ where
     Outside: Layer<Guard<Inside::Service, VerifySignature>>,
     Gates: Layer<Outside::Service>,
 {
-    type Service = RenderRejections<Gates::Service>;
+    type Service = RenderRejections<Observe<Gates::Service>>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let verified = self.inside.layer(self.replay.layer(inner));
-        self.render.layer(self.gates.layer(self.outside.layer(self.verify.layer(verified))))
+        let guarded = self.gates.layer(self.outside.layer(self.verify.layer(verified)));
+        self.render.layer(Observe::new(guarded, self.observe.clone()))
     }
 }
 
@@ -164,9 +167,26 @@ impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gat
         self.with_gates(|gates| Stack::new(sources, gates))
     }
 
+    /// Tells what becomes of each request, see [`ObserveLayer`]: of all of them, whatever refuses them.
+    ///
+    /// ```
+    /// use tower_webhook::{layer::{ObserveLayer, WebhookLayer}, provider};
+    ///
+    /// let github = provider::GITHUB.verifier("secret")?;
+    /// let layer = WebhookLayer::builder(github).observe(ObserveLayer::new()).build()?;
+    /// # Ok::<(), tower_webhook::ConfigError>(())
+    /// ```
+    pub fn observe(mut self, observe: ObserveLayer) -> Self {
+        let verify = &self.layer.verify;
+        self.layer.observe = Some(observe.of_stack(verify.only_provider(), verify.secret_headers()));
+        self
+    }
+
     fn with_gates<New>(self, replace: impl FnOnce(Gates) -> New) -> WebhookBuilder<Outside, Inside, Replay, New> {
-        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, gates: replace(gates), outside, verify, inside, replay } }
+        let WebhookLayer { render, observe, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder {
+            layer: WebhookLayer { render, observe, gates: replace(gates), outside, verify, inside, replay },
+        }
     }
 
     /// Takes the origin that the sender called from what trusted proxies say, see [`VerifySignatureLayer::public_origin_from`].
@@ -196,23 +216,25 @@ impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gat
         self,
         handshakes: HandshakeLayer,
     ) -> WebhookBuilder<Stack<HandshakeLayer, Outside>, Stack<Inside, SignedHandshakeLayer>, Replay, Gates> {
-        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        let WebhookLayer { render, observe, gates, outside, verify, inside, replay } = self.layer;
         let render = if handshakes.wants_no_bodies() { render.without_bodies() } else { render };
         let inside = Stack::new(inside, handshakes.signed());
-        WebhookBuilder { layer: WebhookLayer { render, gates, outside, verify, inside, replay } }
+        WebhookBuilder { layer: WebhookLayer { render, observe, gates, outside, verify, inside, replay } }
             .with_outside(|outside| Stack::new(handshakes, outside))
     }
 
     fn with_outside<New>(self, replace: impl FnOnce(Outside) -> New) -> WebhookBuilder<New, Inside, Replay, Gates> {
-        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, gates, outside: replace(outside), verify, inside, replay } }
+        let WebhookLayer { render, observe, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder {
+            layer: WebhookLayer { render, observe, gates, outside: replace(outside), verify, inside, replay },
+        }
     }
 
     /// Puts a layer inside verification and outside replay protection; the first one is met first.
     pub fn then<L>(self, layer: L) -> WebhookBuilder<Outside, Stack<L, Inside>, Replay, Gates> {
-        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
+        let WebhookLayer { render, observe, gates, outside, verify, inside, replay } = self.layer;
         WebhookBuilder {
-            layer: WebhookLayer { render, gates, outside, verify, inside: Stack::new(layer, inside), replay },
+            layer: WebhookLayer { render, observe, gates, outside, verify, inside: Stack::new(layer, inside), replay },
         }
     }
 
@@ -229,8 +251,10 @@ impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gat
     }
 
     fn with_replay<New>(self, replace: impl FnOnce(Replay) -> New) -> WebhookBuilder<Outside, Inside, New, Gates> {
-        let WebhookLayer { render, gates, outside, verify, inside, replay } = self.layer;
-        WebhookBuilder { layer: WebhookLayer { render, gates, outside, verify, inside, replay: replace(replay) } }
+        let WebhookLayer { render, observe, gates, outside, verify, inside, replay } = self.layer;
+        WebhookBuilder {
+            layer: WebhookLayer { render, observe, gates, outside, verify, inside, replay: replace(replay) },
+        }
     }
 
     fn with_verify(mut self, change: impl FnOnce(VerifySignatureLayer) -> VerifySignatureLayer) -> Self {
@@ -251,6 +275,24 @@ impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gat
     /// How long a body may pause. 5 seconds by default.
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with_verify(|verify| verify.idle_timeout(timeout))
+    }
+
+    /// How long the body of a gRPC call may stay open after its message, see [`VerifySignatureLayer::unary_grace`]. A second by default.
+    pub fn unary_grace(self, grace: Duration) -> Self {
+        self.with_verify(|verify| verify.unary_grace(grace))
+    }
+
+    /// gRPC methods that are known to stream, see [`VerifySignatureLayer::streaming_methods`]. None by default.
+    ///
+    /// # Errors
+    ///
+    /// If one is not written as in requests.
+    pub fn streaming_methods(
+        mut self,
+        methods: impl IntoIterator<Item = impl Into<Box<str>>>,
+    ) -> Result<Self, ConfigError> {
+        self.layer.verify = self.layer.verify.streaming_methods(methods)?;
+        Ok(self)
     }
 
     /// The bytes that unverified bodies may hold together. Those of [`BodyBudget::process`] by default.

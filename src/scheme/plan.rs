@@ -289,6 +289,19 @@ impl Plan {
         families.iter().map(|family| named.iter().map(|header| header.name(*family).clone()).collect()).collect()
     }
 
+    /// The headers in which the signature may be.
+    pub(super) fn signature_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let header = match &self.signature {
+            Place::Header(header) => Some(header),
+            _ => None,
+        };
+        let has_alternate = self.has_alternate;
+        header.into_iter().flat_map(move |header| {
+            let other = has_alternate.then(|| header.name(Family::Other));
+            std::iter::once(header.name(Family::First)).chain(other)
+        })
+    }
+
     /// Whether the signature can be read before the body.
     pub(super) fn signature_is_in_head(&self) -> bool {
         self.signature_in_head

@@ -497,6 +497,15 @@ impl Verifier {
         self.plan().marks()
     }
 
+    /// The headers in which the signature may be, or the secret itself.
+    pub(crate) fn signature_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.plan().signature_headers()
+    }
+
+    pub(crate) fn shared_provider(&self) -> &Arc<str> {
+        &self.plan().name
+    }
+
     /// Whether the secret itself comes with each request.
     pub(crate) fn proves_by_token(&self) -> bool {
         self.plan().algorithm.is_token()

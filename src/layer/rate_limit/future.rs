@@ -13,7 +13,10 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{Limit, Question, RateLimitBy, Ticket};
-use crate::store::{RateStore, StoreError};
+use crate::{
+    observe::{Record, Stage},
+    store::{RateStore, StoreError},
+};
 
 pin_project! {
     /// The future of [`RateLimit`](super::RateLimit).
@@ -51,6 +54,9 @@ const STORE_PATIENCE: Duration = Duration::from_secs(1);
 impl<S, K, R: RateStore, B, Called, ResBody> RateLimitFuture<S, K, R, B, Called, ResBody> {
     pub(super) fn asking(asked: R::Check, waiting: Waiting<S, K, R, B>) -> Self {
         let deadline = tokio::time::sleep(STORE_PATIENCE);
+        if let Some(record) = Record::of(waiting.request.extensions()) {
+            record.wait_for(Stage::Store);
+        }
         Self { state: State::Asking { asked, waiting: Some(waiting), deadline } }
     }
 
@@ -88,6 +94,9 @@ where
                     let Some(Waiting { limit, question, inner, mut request }) = waiting.take() else {
                         return Poll::Pending;
                     };
+                    if let Some(record) = Record::of(request.extensions()) {
+                        record.resume();
+                    }
                     match limit.admit(question, answer, &mut request) {
                         Ok(ticket) => State::Readying { inner, ready: Some((request, ticket)) },
                         Err((rejection, standing)) => {

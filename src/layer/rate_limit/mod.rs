@@ -23,6 +23,7 @@ use self::{fields::Fields, future::Waiting, ticket::Ticket};
 use super::{Refusal, authentic::Authentic, background::poll_once, guard::take_ready};
 use crate::{
     ConfigError, Rejection,
+    observe::{RateDecision, Record},
     store::{Charge, Quotas, RateKey, RateStore, Standing, StoreError, Verdict},
 };
 
@@ -350,6 +351,9 @@ impl<K, R: RateStore> Limit<K, R> {
     where
         K: RateLimitBy<B>,
     {
+        if let Some(record) = Record::of(request.extensions()) {
+            note(record, &answer);
+        }
         let standing = match answer {
             Ok(standing) => standing,
             Err(_) if self.config.refuses_when_unavailable => return Err((Rejection::StoreUnavailable, None)),
@@ -381,6 +385,18 @@ impl<K, R: RateStore> Limit<K, R> {
         }
         response
     }
+}
+
+/// Writes down what the store said of a request.
+fn note(record: &Record, answer: &Result<Standing, StoreError>) {
+    record.rate(match answer {
+        Ok(standing) if standing.is_allowed() => RateDecision::Allowed,
+        Ok(_) => RateDecision::Limited,
+        Err(error) => {
+            record.store_failed(*error);
+            RateDecision::Unavailable
+        }
+    });
 }
 
 impl Config {

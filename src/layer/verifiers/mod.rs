@@ -8,7 +8,7 @@ mod tenants;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use http::{Method, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 
 pub use self::{
     dispatch::Dispatch,
@@ -128,6 +128,20 @@ impl SharedSource {
 
     pub(super) fn largest_body(&self) -> usize {
         self.examples.iter().map(Verifier::max_body).max().unwrap_or(Limits::MAX_BODY)
+    }
+
+    /// The headers in which requests bring signatures and secrets.
+    pub(super) fn secret_headers(&self) -> Vec<HeaderName> {
+        let mut headers: Vec<_> = self.examples.iter().flat_map(Verifier::signature_headers).cloned().collect();
+        headers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        headers.dedup();
+        headers
+    }
+
+    /// The name of the scheme, if all are of the same.
+    pub(super) fn only_provider(&self) -> Option<Arc<str>> {
+        let first = self.examples.first()?.shared_provider();
+        self.examples.iter().all(|verifier| verifier.shared_provider() == first).then(|| Arc::clone(first))
     }
 
     /// The longest time in which the same signature is accepted.

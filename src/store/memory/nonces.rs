@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SharedClock},
+    observe::{Reading, Watched},
     store::{NonceStore, ReplayKey, Reserved, StoreError, Token},
 };
 
@@ -106,6 +107,12 @@ impl NonceStore for MemoryNonceStore {
     fn release(&self, key: ReplayKey, token: Token) -> Self::Settle {
         self.0.release(key, token);
         ready(Ok(()))
+    }
+}
+
+impl Watched for MemoryNonceStore {
+    fn reading(&self) -> Reading {
+        Reading::of_entries(self.len() as u64, self.0.capacity as u64)
     }
 }
 

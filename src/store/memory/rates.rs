@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SharedClock},
+    observe::{Reading, Watched},
     store::{Charge, Quotas, RateKey, RateStore, Standing, StoreError},
 };
 
@@ -85,6 +86,12 @@ impl RateStore for MemoryRateStore {
 
     fn check(&self, key: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check {
         ready(Ok(self.0.check(key, quotas, charge)))
+    }
+}
+
+impl Watched for MemoryRateStore {
+    fn reading(&self) -> Reading {
+        Reading::of_entries(self.len() as u64, self.0.capacity as u64)
     }
 }
 

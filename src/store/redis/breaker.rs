@@ -35,6 +35,11 @@ impl Breaker {
         self.retry_at.compare_exchange(retry_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether requests are spared the wait.
+    pub(super) fn is_open(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= Self::FAILURES
+    }
+
     pub(super) fn succeeded(&self) {
         // Read first: a cache line that everybody writes to is slow.
         if self.failures.load(Ordering::Relaxed) != 0 {

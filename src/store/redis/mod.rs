@@ -20,7 +20,10 @@ use tokio::{runtime::Handle, time::timeout};
 use self::{breaker::Breaker, script::Script};
 pub use self::{check::RedisProblem, nonces::RedisNonceStore, rates::RedisRateStore};
 use super::{RateKey, ReplayKey, StoreError};
-use crate::ConfigError;
+use crate::{
+    ConfigError,
+    observe::{Reading, Watched},
+};
 
 /// A connection to a Redis or Valkey server, for [`RedisNonceStore`] and [`RedisRateStore`].
 ///
@@ -195,6 +198,12 @@ impl RedisConnection {
                 Ok(Err(_)) | Err(_) => Err(failed()),
             }
         })
+    }
+}
+
+impl Watched for RedisConnection {
+    fn reading(&self) -> Reading {
+        Reading::of_availability(!self.shared.breaker.is_open())
     }
 }
 

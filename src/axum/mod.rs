@@ -1,4 +1,4 @@
-//! The [`Delivery`] extractor for axum.
+//! Extractors for axum: the [`Delivery`], and the [`Webhook`] that has its payload with it.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -13,15 +13,18 @@
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 
+mod webhook;
+
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
 
+pub use self::webhook::{Webhook, WebhookRejection};
 use crate::Delivery;
 
-/// The handler wants a [`Delivery`], and nothing in front of it verifies one: answered `500`.
+/// The handler wants a [`Delivery`] or a [`Webhook`], and nothing in front of it verifies one: answered `500`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MissingVerification;
@@ -29,7 +32,7 @@ pub struct MissingVerification;
 impl std::fmt::Display for MissingVerification {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(
-            "this handler takes a `Delivery`, but no `VerifySignatureLayer` or `WebhookLayer` is in front of it: \
+            "this handler takes a `Delivery` or a `Webhook`, but no `VerifySignatureLayer` or `WebhookLayer` is in front of it: \
              add one with `.layer(WebhookLayer::new(verifier))`",
         )
     }

@@ -23,6 +23,8 @@ use tower_webhook::{
 
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Where metrics and the status page are, if anywhere.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
@@ -99,6 +101,7 @@ impl Default for HandlerSettings {
 #[serde(deny_unknown_fields)]
 struct File {
     listen: String,
+    admin: Option<String>,
     #[serde(default)]
     endpoint: Vec<Table>,
 }
@@ -181,10 +184,19 @@ enum Forwarded {
 impl Config {
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         let file: Table = text.parse().map_err(|error| Problem::of_syntax(&error, text))?;
-        let File { listen, endpoint } = read(file)?;
-        let listen = listen
+        let File { listen, admin, endpoint } = read(file)?;
+        let listen: SocketAddr = listen
             .parse()
             .map_err(|_| Problem::with("listen", "not an address and port, such as `127.0.0.1:8080` or `[::1]:0`"))?;
+        let admin = admin.map(|admin| admin.parse()).transpose();
+        let admin: Option<SocketAddr> =
+            admin.map_err(|_| Problem::with("admin", "not an address and port, such as `127.0.0.1:9090`"))?;
+        if admin.is_some_and(|admin| admin == listen && admin.port() != 0) {
+            return Err(Problem::with(
+                "admin",
+                "the same as `listen`, which is for strangers: give it a port of its own",
+            ));
+        }
         if endpoint.is_empty() {
             return Err(Problem::new("nothing to receive: add an `[[endpoint]]` with `path`, `provider` and `keys`"));
         }
@@ -203,7 +215,7 @@ impl Config {
             }
             endpoints.push(endpoint);
         }
-        Ok(Self { listen, endpoints })
+        Ok(Self { listen, admin, endpoints })
     }
 }
 

@@ -125,6 +125,6 @@ fn write(written: &impl Serialize) {
 }
 
 /// What strangers chose: short, and without anything that a terminal obeys.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().take(64).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }

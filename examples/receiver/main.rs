@@ -6,6 +6,7 @@
 //!
 //! ```toml
 //! listen = "127.0.0.1:8080"           # port 0: any; the first line on stdout says which
+//! admin = "127.0.0.1:9090"            # optional: /metrics for Prometheus, and /status for your browser; the second line says where
 //!
 //! [[endpoint]]
 //! path = "/stripe"
@@ -47,13 +48,18 @@
 //!
 //! Every request is a line of JSON on stderr, and so is a warning of a server that may forget deliveries. Settings that make no sense end it with exit code 2 and a sentence that says why.
 
+mod admin;
 mod config;
 mod handler;
 mod journal;
+mod live;
+mod recorder;
 mod server;
+mod watch;
 
 use std::{
     ffi::OsString,
+    future::IntoFuture,
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
@@ -61,13 +67,17 @@ use std::{
 };
 
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 
 use tower_webhook::store::RedisConnection;
 
-use crate::config::{Config, Problem};
+use crate::{
+    config::{Config, Problem},
+    watch::Watch,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -76,18 +86,17 @@ async fn main() -> ExitCode {
         eprintln!("usage: receiver FILE.toml");
         return ExitCode::from(2);
     };
-    let Receiver { listen, app, servers } = match set_up(file) {
+    let receiver = match set_up(file) {
         Ok(ready) => ready,
         Err(problem) => {
             eprintln!("receiver: {}: {problem}", file.display());
             return ExitCode::from(2);
         }
     };
-    tokio::spawn(check(servers));
-    match serve(listen, app).await {
+    match serve(receiver).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("receiver: {listen}: {error}");
+        Err(problem) => {
+            eprintln!("receiver: {problem}");
             ExitCode::FAILURE
         }
     }
@@ -96,15 +105,28 @@ async fn main() -> ExitCode {
 struct Receiver {
     listen: SocketAddr,
     app: Router,
+    admin: Option<Admin>,
     /// What endpoints remember in, and for which.
     servers: Vec<(String, RedisConnection)>,
 }
 
+struct Admin {
+    listen: SocketAddr,
+    watch: Watch,
+    metrics: PrometheusHandle,
+}
+
 fn set_up(file: &OsString) -> Result<Receiver, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::new(format!("cannot be read: {error}")))?;
-    let Config { listen, endpoints } = Config::parse(&text)?;
-    let servers = endpoints.iter().filter_map(|endpoint| Some((endpoint.name.clone(), endpoint.server()?)));
-    Ok(Receiver { listen, servers: servers.collect(), app: server::router(endpoints)? })
+    let Config { listen, admin, endpoints } = Config::parse(&text)?;
+    let servers = endpoints.iter().filter_map(|endpoint| Some((endpoint.name.clone(), endpoint.server()?))).collect();
+    let Some(admin) = admin else {
+        return Ok(Receiver { listen, servers, app: server::router(endpoints, None)?, admin: None });
+    };
+    let metrics = recorder::install().map_err(|error| Problem::with("admin", error))?;
+    let mut watch = Watch::new(&endpoints);
+    let app = server::router(endpoints, Some(&mut watch))?;
+    Ok(Receiver { listen, servers, app, admin: Some(Admin { listen: admin, watch, metrics }) })
 }
 
 /// Says what is wrong with servers before the first delivery does.
@@ -116,12 +138,18 @@ async fn check(servers: Vec<(String, RedisConnection)>) {
     }
 }
 
-async fn serve(listen: SocketAddr, app: Router) -> io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
+async fn serve(receiver: Receiver) -> io::Result<()> {
+    let Receiver { listen, app, admin, servers } = receiver;
+    let listener = bind(listen).await?;
     let mut stop = StopSignals::listen()?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    if let Some(admin) = admin {
+        let address = serve_admin(admin).await?;
+        writeln!(stdout, "admin on http://{address}")?;
+    }
     stdout.flush()?;
+    tokio::spawn(check(servers));
 
     let (stopping, stopped) = oneshot::channel();
     let until_asked = async move {
@@ -133,6 +161,29 @@ async fn serve(listen: SocketAddr, app: Router) -> io::Result<()> {
         served = axum::serve(listener, app).with_graceful_shutdown(until_asked) => served,
         () = async { drop(stopped.await); sleep(GRACE).await } => Ok(()),
     }
+}
+
+/// Answers operators until the process ends: deliveries do not wait for them, nor does its end.
+async fn serve_admin(admin: Admin) -> io::Result<SocketAddr> {
+    let Admin { listen, watch, metrics } = admin;
+    let listener = bind(listen).await?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        let warning = format!("listens on {address}, which others may reach, and asks nobody who they are");
+        journal::warn("admin", &warning);
+    }
+    tokio::spawn(recorder::tidy(metrics.clone()));
+    // Silence and ends are noticed without requests too.
+    for detector in &watch.detectors {
+        tokio::spawn(detector.watch(Duration::from_secs(10)));
+    }
+    tokio::spawn(axum::serve(listener, admin::router(watch, metrics, address)).into_future());
+    Ok(address)
+}
+
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 /// How long requests that are being handled may take to end: a client that stalls must not keep the process alive.

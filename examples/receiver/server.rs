@@ -11,14 +11,15 @@ use axum::{
 use tower::util::{MapRequestLayer, option_layer};
 use tower_webhook::{
     ConfigError, Delivery, TrustedProxies,
+    body::BodyBudget,
     clock::ManualClock,
     layer::{
-        AllowSourcesLayer, BySender, ClientAddr, RateLimitLayer, RenderRejectionsLayer, ReportSignatureLayer,
-        RequireHttpsLayer, SignatureReport, WebhookLayer,
+        AllowSourcesLayer, BySender, ClientAddr, ObserveLayer, RateLimitLayer, RenderRejectionsLayer,
+        ReportSignatureLayer, RequireHttpsLayer, SignatureReport, WebhookLayer,
     },
     store::{
-        Charge, MemoryRateStore, Quota, Quotas, RateKey, RateStore, RedisNonceStore, RedisRateStore, Standing,
-        StoreError,
+        Charge, MemoryNonceStore, MemoryRateStore, Quota, Quotas, RateKey, RateStore, RedisConnection, RedisNonceStore,
+        RedisRateStore, Standing, StoreError,
     },
 };
 
@@ -26,21 +27,36 @@ use crate::{
     config::{Endpoint, Limit, LimitCharge, LimitKey, Problem, Replay},
     handler::Handler,
     journal::{self, Journal},
+    watch::{Store, Watch},
 };
 
-pub(crate) fn router(endpoints: Vec<Endpoint>) -> Result<Router, Problem> {
+/// With somebody who watches, if anybody wants to know.
+pub(crate) fn router(endpoints: Vec<Endpoint>, mut watch: Option<&mut Watch>) -> Result<Router, Problem> {
     let mut router = Router::new().without_v07_checks().fallback(journal::not_found);
-    for endpoint in endpoints {
-        let route = route(&endpoint).map_err(|error| Problem::new(error.to_string()).at(&endpoint.name))?;
+    for (index, endpoint) in endpoints.into_iter().enumerate() {
+        let stores = Stores::of(&endpoint);
+        let budget = watch.as_ref().map_or_else(BodyBudget::process, |watch| watch.budget.clone());
+        let observe = watch.as_mut().map(|watch| watch.layer(index, &endpoint, stores.named()));
+        let route = route(&endpoint, &stores, budget, observe)
+            .map_err(|error| Problem::new(error.to_string()).at(&endpoint.name))?;
         router = router.route(&endpoint.path, route);
     }
     Ok(router)
 }
 
 /// From inside out.
-fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
+fn route(
+    endpoint: &Endpoint,
+    stores: &Stores,
+    budget: BodyBudget,
+    observe: Option<ObserveLayer>,
+) -> Result<MethodRouter, ConfigError> {
     let handler = Arc::new(Handler::new(endpoint.handler));
-    let route = if endpoint.report_only { reported(endpoint, handler) } else { verified(endpoint, handler)? };
+    let route = if endpoint.report_only {
+        reported(endpoint, stores, handler)
+    } else {
+        verified(endpoint, stores, budget, handler)?
+    };
     let route = match &endpoint.allow_sources {
         Some(sources) => {
             let allow = behind(endpoint, AllowSourcesLayer::new(sources.clone()), AllowSourcesLayer::behind);
@@ -54,18 +70,28 @@ fn route(endpoint: &Endpoint) -> Result<MethodRouter, ConfigError> {
     } else {
         route
     };
+    let route = match observe {
+        Some(observe) => route.layer(observe),
+        None => route,
+    };
     let journal = Journal { path: endpoint.path.as_str().into(), provider: endpoint.verifier.provider().into() };
     Ok(route.layer(middleware::from_fn_with_state(journal, journal::record)))
 }
 
 /// The handler sees deliveries, and nothing else.
-fn verified(endpoint: &Endpoint, handler: Arc<Handler>) -> Result<MethodRouter, ConfigError> {
+fn verified(
+    endpoint: &Endpoint,
+    stores: &Stores,
+    budget: BodyBudget,
+    handler: Arc<Handler>,
+) -> Result<MethodRouter, ConfigError> {
     let route = any(move |delivery: Delivery, body: Bytes| async move { handler.handle(&delivery, &body).await });
     let mut stack = WebhookLayer::builder(endpoint.verifier.clone())
-        .rate_limit(limit(endpoint, LimitKey::Address, client(endpoint)))
+        .budget(budget)
+        .rate_limit(limit(endpoint, stores, LimitKey::Address, client(endpoint)))
         .handshake(endpoint.handshakes.clone())
         .then(MapRequestLayer::new(journal::note_delivery))
-        .then(limit(endpoint, LimitKey::Sender, BySender))
+        .then(limit(endpoint, stores, LimitKey::Sender, BySender))
         .then(option_layer(endpoint.allow_events.clone()))
         .then(option_layer(endpoint.schema.clone()));
     if let Some(bytes) = endpoint.max_body {
@@ -77,15 +103,15 @@ fn verified(endpoint: &Endpoint, handler: Arc<Handler>) -> Result<MethodRouter, 
     if let Some(retention) = endpoint.retention {
         stack = stack.retention(retention);
     }
-    Ok(match &endpoint.replay {
-        Replay::Memory => route.layer(stack.build()?),
-        Replay::Redis(redis) => route.layer(stack.replay(RedisNonceStore::new(redis.clone())).build()?),
-        Replay::Off => route.layer(stack.without_replay_protection().build()?),
+    Ok(match &stores.nonces {
+        Some(Nonces::InMemory(nonces)) => route.layer(stack.replay(nonces.clone()).build()?),
+        Some(Nonces::InRedis(redis)) => route.layer(stack.replay(RedisNonceStore::new(redis.clone())).build()?),
+        None => route.layer(stack.without_replay_protection().build()?),
     })
 }
 
 /// The handler sees all requests, with a word on what would have become of them.
-fn reported(endpoint: &Endpoint, handler: Arc<Handler>) -> MethodRouter {
+fn reported(endpoint: &Endpoint, stores: &Stores, handler: Arc<Handler>) -> MethodRouter {
     let route = any(move |Extension(report): Extension<SignatureReport>, body: Bytes| async move {
         let (status, answer) = handler.handle_any(&report, &body).await;
         (status, Extension(report), answer)
@@ -97,7 +123,7 @@ fn reported(endpoint: &Endpoint, handler: Arc<Handler>) -> MethodRouter {
     if let Some(now) = endpoint.now {
         layer = layer.with_clock(ManualClock::at(now));
     }
-    route.layer((RenderRejectionsLayer::new(), limit(endpoint, LimitKey::Address, client(endpoint)), layer))
+    route.layer((RenderRejectionsLayer::new(), limit(endpoint, stores, LimitKey::Address, client(endpoint)), layer))
 }
 
 fn client(endpoint: &Endpoint) -> ClientAddr {
@@ -113,26 +139,59 @@ fn behind<L>(endpoint: &Endpoint, layer: L, tell: impl FnOnce(L, TrustedProxies)
 }
 
 /// The endpoint's limit if it is one by this key, else one of nothing.
-fn limit<K: Clone>(endpoint: &Endpoint, key: LimitKey, by: K) -> RateLimitLayer<Option<K>, Rates> {
-    match endpoint.rate_limit.as_ref().filter(|limit| limit.key == key) {
-        None => RateLimitLayer::new(Quota::per_second(0), None, Rates::new(None)),
-        Some(Limit { quota, charge, redis, .. }) => {
-            let layer = RateLimitLayer::new(*quota, Some(by), Rates::new(redis.clone().map(RedisRateStore::new)));
+fn limit<K: Clone>(endpoint: &Endpoint, stores: &Stores, key: LimitKey, by: K) -> RateLimitLayer<Option<K>, Rates> {
+    match (&endpoint.rate_limit, &stores.rates) {
+        (Some(Limit { quota, charge, key: limited, .. }), Some(rates)) if *limited == key => {
+            let layer = RateLimitLayer::new(*quota, Some(by), rates.clone());
             if *charge == LimitCharge::Failures { layer.charge_failures() } else { layer }
         }
+        _ => RateLimitLayer::new(Quota::per_second(0), None, Rates::InMemory(MemoryRateStore::with_capacity(1))),
     }
+}
+
+/// What an endpoint remembers in.
+struct Stores {
+    nonces: Option<Nonces>,
+    rates: Option<Rates>,
+}
+
+enum Nonces {
+    InMemory(MemoryNonceStore),
+    InRedis(RedisConnection),
 }
 
 /// Rates where the file says.
 #[derive(Clone)]
 enum Rates {
     InMemory(MemoryRateStore),
-    InRedis(RedisRateStore),
+    InRedis(RedisConnection, RedisRateStore),
 }
 
-impl Rates {
-    fn new(redis: Option<RedisRateStore>) -> Self {
-        redis.map_or_else(|| Self::InMemory(MemoryRateStore::new()), Self::InRedis)
+impl Stores {
+    fn of(endpoint: &Endpoint) -> Self {
+        let nonces = match &endpoint.replay {
+            _ if endpoint.report_only => None,
+            Replay::Memory => Some(Nonces::InMemory(MemoryNonceStore::new())),
+            Replay::Redis(redis) => Some(Nonces::InRedis(redis.clone())),
+            Replay::Off => None,
+        };
+        let rates = endpoint.rate_limit.as_ref().map(|limit| match &limit.redis {
+            None => Rates::InMemory(MemoryRateStore::new()),
+            Some(redis) => Rates::InRedis(redis.clone(), RedisRateStore::new(redis.clone())),
+        });
+        Self { nonces, rates }
+    }
+
+    fn named(&self) -> Vec<(&'static str, Store)> {
+        let nonces = self.nonces.as_ref().map(|nonces| match nonces {
+            Nonces::InMemory(nonces) => Store::Nonces(nonces.clone()),
+            Nonces::InRedis(redis) => Store::Redis(redis.clone()),
+        });
+        let rates = self.rates.as_ref().map(|rates| match rates {
+            Rates::InMemory(rates) => Store::Rates(rates.clone()),
+            Rates::InRedis(redis, _) => Store::Redis(redis.clone()),
+        });
+        [("replay", nonces), ("rate", rates)].into_iter().filter_map(|(what, store)| Some((what, store?))).collect()
     }
 }
 
@@ -142,7 +201,7 @@ impl RateStore for Rates {
     fn check(&self, key: RateKey, quotas: &Quotas, charge: Charge) -> Self::Check {
         match self {
             Self::InMemory(rates) => Box::pin(rates.check(key, quotas, charge)),
-            Self::InRedis(rates) => rates.check(key, quotas, charge),
+            Self::InRedis(_, rates) => rates.check(key, quotas, charge),
         }
     }
 }

@@ -218,6 +218,8 @@ pub(crate) struct Receiver {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) lines: mpsc::Receiver<String>,
+    /// What it says on stdout after the first line.
+    pub(crate) stdout: mpsc::Receiver<String>,
     pub(crate) _file: TempFile,
 }
 
@@ -225,18 +227,26 @@ impl Receiver {
     pub(crate) fn start(endpoints: &str) -> Self {
         let file = TempFile::new(&format!("listen = '127.0.0.1:0'\n{endpoints}"));
         let mut child = run(&file.0);
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send_first, first) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let err = BufReader::new(child.stderr.take().unwrap());
+        let (send_stdout, stdout) = mpsc::channel();
         let (send_lines, lines) = mpsc::channel();
-        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send_first.send(line)));
-        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send_lines.send(line)));
-        let Ok(first) = first.recv_timeout(PATIENCE) else {
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send_stdout.send(line)));
+        thread::spawn(move || err.lines().map_while(Result::ok).try_for_each(|line| send_lines.send(line)));
+        let Ok(first) = stdout.recv_timeout(PATIENCE) else {
             let _ = child.kill();
             panic!("the receiver did not start: {:?}", lines.recv_timeout(PATIENCE));
         };
         let address = first.strip_prefix("listening on http://").expect(&first).parse().expect(&first);
-        Self { child, address, lines, _file: file }
+        Self { child, address, lines, stdout, _file: file }
+    }
+
+    /// With an admin listener, and where that is.
+    pub(crate) fn start_with_admin(endpoints: &str) -> (Self, Admin) {
+        let receiver = Self::start(&format!("admin = '127.0.0.1:0'\n{endpoints}"));
+        let line = receiver.stdout.recv_timeout(PATIENCE).expect("no second line");
+        let address = line.strip_prefix("admin on http://").expect(&line).parse().expect(&line);
+        (receiver, Admin { address })
     }
 
     /// Sends a request, and does not wait for the answer.
@@ -284,6 +294,40 @@ impl Drop for Receiver {
     }
 }
 
+/// The receiver's listener for operators.
+pub(crate) struct Admin {
+    pub(crate) address: SocketAddr,
+}
+
+impl Admin {
+    /// Status, head and body of what it answers to a request for this, under its own name.
+    pub(crate) fn get(&self, path: &str) -> (u16, String, String) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n", self.address))
+    }
+
+    /// The same for a request's first lines.
+    pub(crate) fn ask(&self, head: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).unwrap();
+        let (head, body) = read_answer(stream);
+        assert!(!body.contains(CANARY), "{body}");
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head, body)
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let (status, _, body) = self.get("/status.json");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        let (status, _, body) = self.get("/metrics");
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+}
+
 /// Head and body, without the record: for several requests at once.
 pub(crate) fn read_answer(mut stream: TcpStream) -> (String, String) {
     let mut answer = String::new();
@@ -304,33 +348,7 @@ pub(crate) fn run(file: &Path) -> Child {
         .unwrap()
 }
 
-/// The example beside this test. `cargo test` has built it, unless it was told to build only some tests.
-static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let test = env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let binary = profile.join("examples").join(format!("receiver{}", env::consts::EXE_SUFFIX));
-    if !is_fresh(&binary) {
-        let name = profile.file_name().unwrap().to_str().unwrap();
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", "receiver", "--features", "axum,serde"])
-            .args(["--profile", if name == "debug" { "dev" } else { name }])
-            .arg("--target-dir")
-            .arg(profile.parent().unwrap())
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.unwrap().success(), "the receiver does not build");
-    }
-    binary
-});
-
-/// Whether it is there, and younger than all that it was built from.
-fn is_fresh(binary: &Path) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let Some(built) = changed(binary) else { return false };
-    let sources = fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
-    let mut sources = sources.split_whitespace().skip(1).map(Path::new).peekable();
-    sources.peek().is_some() && sources.all(|source| changed(source).is_some_and(|changed| changed < built))
-}
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| crate::example::binary("receiver"));
 
 /// A file of this test, removed on drop.
 pub(crate) struct TempFile(pub(crate) PathBuf);

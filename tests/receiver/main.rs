@@ -3,12 +3,21 @@
 #![cfg(all(feature = "axum", feature = "serde"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admin;
 mod around;
-mod harness;
+mod browser;
 #[cfg(unix)]
+#[path = "../support/example.rs"]
+mod example;
+mod harness;
+#[allow(dead_code, reason = "the example tells more of it")]
+#[path = "../../examples/receiver/live/mod.rs"]
+mod live;
+mod page;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod settings;
+mod ten_minutes;
 
 use std::process::Command;
 

@@ -32,6 +32,7 @@ fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
             &["`rate_limit`", "`per_minute`"],
         ),
         ("an unknown top-level setting", "listn = ''\n".to_owned() + &good(""), &["unknown field `listn`", "`listen`"]),
+        ("an admin address that is none", "admin = '9090'\n".to_owned() + &good(""), &["`admin`", "127.0.0.1:9090"]),
         ("no keys at all", stripe(""), &["endpoint 1 (/stripe)", "missing field `keys`"]),
         ("a key that is no list", stripe(&format!("keys = '{CANARY}'")), &["`keys`", "expected a list"]),
         (
@@ -224,6 +225,8 @@ fn settings_that_make_no_sense_are_refused_in_words_that_hold_no_secret() {
         refuses(what, &format!("listen = '127.0.0.1:0'\n{endpoints}"), words);
     }
     refuses("an address that is none", &format!("listen = 'localhost'\n{}", good("")), &["`listen`", "127.0.0.1:8080"]);
+    let same = format!("listen = '127.0.0.1:8080'\nadmin = '127.0.0.1:8080'\n{}", good(""));
+    refuses("admin where strangers are", &same, &["`admin`", "`listen`", "port of its own"]);
     refuses("no address", &good(""), &["missing field `listen`"]);
 
     let nowhere = run(Path::new("no-such-file.toml")).wait_with_output().unwrap();

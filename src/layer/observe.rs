@@ -179,7 +179,7 @@ impl ObserveLayer {
         self.with(|config| config.clock = SharedClock::new(clock))
     }
 
-    /// How many events for the same reason of rejection are written: so many at once, and then so many a second. 10 and 1 by default; 0 a second
+    /// How many events for the same reason are written, of those that strangers can bring about: so many at once, and then so many a second. 10 and 1 by default; 0 a second
     /// leaves out all but the first ones.
     #[cfg(feature = "tracing")]
     pub fn log_rate(self, at_once: u32, per_second: u32) -> Self {
@@ -551,7 +551,8 @@ impl<B: Body> Body for Observed<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // A server asks no more of a body that says so, and the trailers are still to be seen.
+        self.watch.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

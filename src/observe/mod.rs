@@ -32,8 +32,9 @@
 //! | `webhook.suppressed` | event | how many alike were left out before |
 //!
 //! Events of deliveries that were handled, duplicates, ignored and answered ones are `INFO`; what a stranger did wrong, limits, senders that hung up, and
-//! handlers that failed are `WARN`; our own trouble (stores, keys, clock, configuration, a service's error) is `ERROR`. Of rejections for the same reason there are ten at
-//! once, then [one a second](crate::layer::ObserveLayer::log_rate), with a count of what was left out: a flood of forgeries fills no disk.
+//! handlers that failed are `WARN`; our own trouble (stores, keys, clock, configuration, a service's error) is `ERROR`. Of what strangers can
+//! bring about (rejections, duplicates, answers without a handler, clients that go before they have proved anything) there are ten at once for the same reason, then
+//! [one a second](crate::layer::ObserveLayer::log_rate), with a count of what was left out: a flood of forgeries fills no disk.
 //!
 //! Anomalies are `WARN` when they begin and `INFO` when they are over, with `webhook.anomaly.id`, `webhook.anomaly.kind`, `webhook.provider`, `client.address`, and the numbers behind
 //! them (`webhook.anomaly.observed`, `webhook.anomaly.expected`, `webhook.anomaly.threshold`, `webhook.anomaly.samples`).

@@ -91,17 +91,10 @@ impl Log {
         trace.complete(observation);
         self.tell_of_ended_floods(now);
         let level = level(observation);
-        // What strangers can bring about without end, they must not have written down without end.
-        let suppressed = match observation.outcome {
-            Outcome::Rejected => match self.admit(observation.rejection.as_ref().map_or("", Rejection::reason), now) {
-                Some(suppressed) => suppressed,
-                None => return 1,
-            },
-            Outcome::HungUp if observation.delivery.is_none() => match self.admit("hung_up", now) {
-                Some(suppressed) => suppressed,
-                None => return 1,
-            },
-            _ => 0,
+        let suppressed = match floodgate(observation).map(|reason| self.admit(reason, now)) {
+            None => 0,
+            Some(Some(suppressed)) => suppressed,
+            Some(None) => return 1,
         };
         trace.event(level, observation, suppressed);
         0
@@ -119,7 +112,6 @@ impl Log {
             tracing::event!(
                 target: TARGET,
                 Level::WARN,
-                webhook.outcome = Outcome::Rejected.as_str(),
                 webhook.reason = reason,
                 webhook.suppressed = suppressed,
                 "webhook events left out"
@@ -217,6 +209,18 @@ impl Gate {
                 None
             }
         }
+    }
+}
+
+/// What the event is counted with, if it is of a kind that strangers can bring about without end: they must not have it written down without end. A captured
+/// delivery can be sent again and again, too.
+fn floodgate(observation: &Observation) -> Option<&'static str> {
+    let is_genuine = observation.delivery.is_some();
+    match (observation.outcome, &observation.rejection, &observation.trial) {
+        (_, Some(rejection), _) | (_, None, Some(rejection)) => Some(rejection.reason()),
+        (Outcome::Answered, ..) => Some(Outcome::Answered.as_str()),
+        (outcome @ (Outcome::HungUp | Outcome::Error), ..) if !is_genuine => Some(outcome.as_str()),
+        _ => None,
     }
 }
 

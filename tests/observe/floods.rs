@@ -3,10 +3,15 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::Full;
-use tower::{Layer, service_fn};
-use tower_webhook::{body::Verified, layer::ObserveLayer, provider};
+use tower::{Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower_webhook::{
+    body::Verified,
+    clock::ManualClock,
+    layer::{HandshakeLayer, ObserveLayer},
+    provider,
+};
 
 use crate::{
     capture::captured,
@@ -85,4 +90,75 @@ fn nothing_that_a_request_says_becomes_a_label() {
     let counted = metrics.take();
     assert!(!format!("{counted:?}").to_lowercase().contains("canary"), "{counted:#?}");
     assert!(counted.len() < 20, "{counted:#?}");
+}
+
+#[test]
+fn whatever_strangers_can_repeat_is_written_ten_times() {
+    const REQUESTS: usize = 1000;
+    let captured_delivery = || Sent::standard("msg_1").request();
+    let challenge = || {
+        let mut request = Sent::new(provider::DROPBOX, "").request();
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = "/hook?challenge=canary".parse().unwrap();
+        request
+    };
+    type Make = fn(&ManualClock) -> Service;
+    let cases: [(&str, Make, &dyn Fn() -> Request<Full<Bytes>>, usize, &str); 4] = [
+        ("a delivery again and again", stacked, &captured_delivery, 1 + 10, "webhook handled before"),
+        ("a challenge", challenged, &challenge, 10, "webhook answered without its handler"),
+        ("what nobody has verified", unverified, &captured_delivery, 10, "webhook answered without its handler"),
+        ("clients that go", abandoned, &captured_delivery, 10, "webhook's client hung up"),
+    ];
+    for (name, make, request, expected, says) in cases {
+        let (_, logs, _) = captured(async {
+            let clock = clock();
+            let service = make(&clock);
+            for _ in 0..REQUESTS {
+                let call = service.clone().oneshot(request());
+                let _ = tokio::time::timeout(secs(1), call).await;
+            }
+        });
+        let events = logs.events();
+        assert_eq!(events.len(), expected, "{name}");
+        assert_eq!(events.last().unwrap().name, says, "{name}");
+    }
+}
+
+type Service = BoxCloneSyncService<Request<Full<Bytes>>, (), Infallible>;
+
+fn boxed<S, R>(service: S) -> Service
+where
+    S: tower::Service<Request<Full<Bytes>>, Response = R, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    R: 'static,
+{
+    BoxCloneSyncService::new(service.map_response(drop))
+}
+
+fn stacked(clock: &ManualClock) -> Service {
+    let observe = ObserveLayer::new().with_clock(clock.clone());
+    let layer = stack(provider::STANDARD_WEBHOOKS, memory(clock), clock).observe(observe).build().unwrap();
+    boxed(layer.layer(service_fn(ok)))
+}
+
+fn challenged(clock: &ManualClock) -> Service {
+    let observe = ObserveLayer::new().with_clock(clock.clone());
+    let handshakes = HandshakeLayer::for_provider("dropbox", None).unwrap();
+    let layer = stack(provider::DROPBOX, memory(clock), clock).observe(observe).handshake(handshakes).build().unwrap();
+    boxed(layer.layer(service_fn(ok)))
+}
+
+fn unverified(clock: &ManualClock) -> Service {
+    let observe = ObserveLayer::new().with_clock(clock.clone());
+    let not_found = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(with_status(404)));
+    boxed(observe.layer(not_found))
+}
+
+fn abandoned(clock: &ManualClock) -> Service {
+    let observe = ObserveLayer::new().with_clock(clock.clone());
+    let hangs = service_fn(|_: Request<Full<Bytes>>| std::future::pending::<Result<Response<()>, Infallible>>());
+    boxed(observe.layer(hangs))
 }

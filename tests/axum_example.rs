@@ -70,8 +70,13 @@ async fn three_providers_are_let_in_once_each_and_counted() {
         let unfit = send(&service, scheme, CANARY, r#"["none of theirs"]"#).await;
         assert_eq!(unfit.status, 422, "{}: {unfit:?}", scheme.name);
         let metrics = get(service.admin, "/metrics").await;
-        let count = format!("shop_events_total{{provider=\"{}\"}} 1", scheme.name);
-        assert!(str::from_utf8(&metrics.body).unwrap().contains(&count), "{metrics:?}");
+        for count in [
+            format!("shop_events_total{{provider=\"{}\"}} 1", scheme.name),
+            format!("webhook_duplicates_total{{provider=\"{}\"}} 1", scheme.name),
+            format!("webhook_rejections_total{{provider=\"{}\",reason=\"signature_mismatch\"}} 1", scheme.name),
+        ] {
+            assert!(str::from_utf8(&metrics.body).unwrap().contains(&count), "{count}: {metrics:?}");
+        }
     }
     assert_eq!(get(service.admin, "/health").await.status, 200);
     assert_eq!(get(service.address, "/metrics").await.status, 404, "metrics are not for everybody");

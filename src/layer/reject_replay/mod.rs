@@ -36,7 +36,7 @@ use crate::{
 ///
 /// Handlers that take longer than clients wait are begun again with each retry: [`RunToEndLayer`](super::RunToEndLayer) lets them finish.
 ///
-/// What is the same delivery is said by [`Delivery::replay_key`]. Where the signature covers neither id nor time, the
+/// What is the same delivery is said by [`Delivery::replay_key`](crate::Delivery::replay_key). Where the signature covers neither id nor time, the
 /// same bytes are accepted for ever, and this layer knows them only for its retention (three days or more by default): later, a replay
 /// is handled.
 ///

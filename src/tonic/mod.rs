@@ -33,6 +33,35 @@
 //! # Ok::<(), tower_webhook::ConfigError>(())
 //! ```
 //!
+//! # Addresses
+//!
+//! What limits or allows by address is told it by a [`PeerAddr`](crate::PeerAddr), and tonic's server knows it under another name:
+//!
+//! ```
+//! use tonic::transport::{Server, server::TcpConnectInfo};
+//! use tower::{ServiceBuilder, util::MapRequestLayer};
+//! use tower_webhook::{
+//!     PeerAddr,
+//!     layer::{ClientAddr, RateLimitLayer, WebhookLayer},
+//!     store::{MemoryRateStore, Quota},
+//!     tonic::GRPC,
+//! };
+//!
+//! fn with_peer<B>(mut call: http::Request<B>) -> http::Request<B> {
+//!     let peer = call.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+//!     if let Some(peer) = peer {
+//!         call.extensions_mut().insert(PeerAddr(peer));
+//!     }
+//!     call
+//! }
+//!
+//! let strangers = RateLimitLayer::new(Quota::per_minute(60), ClientAddr::new(), MemoryRateStore::new()).charge_failures();
+//! let webhooks = WebhookLayer::builder(GRPC.verifier("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?).rate_limit(strangers).build()?;
+//! let layer = ServiceBuilder::new().layer(MapRequestLayer::new(with_peer::<tonic::body::Body>)).layer(webhooks).into_inner();
+//! let server = Server::builder().layer(layer);
+//! # Ok::<(), tower_webhook::ConfigError>(())
+//! ```
+//!
 //! # Streams
 //!
 //! Only a call with a single message can be verified before its handler sees anything, and nothing in the head tells such a call from one that streams. So a second message is

@@ -14,21 +14,22 @@ use tonic::{
     body::Body,
     client::Grpc,
     codec::CompressionEncoding,
-    transport::{Channel, Endpoint},
+    transport::{Channel, Endpoint, server::TcpConnectInfo},
 };
 use tonic_prost::ProstCodec;
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_webhook::{
+    PeerAddr,
     body::Verified,
     client::{DeliveryId, SignLayer},
     clock::{Clock, ManualClock, SystemClock, UnixTime},
-    layer::{BySender, RateLimitLayer},
+    layer::{BySender, ClientAddr, RateLimitLayer},
     store::{MemoryRateStore, Quota},
     tonic::GRPC,
 };
 
 use crate::{
-    server::{Around, MAX_BODY, serve},
+    server::{Around, MAX_BODY, Notify, serve},
     support::{MockStore, OLD_SECRET, Operation, SECRET},
 };
 
@@ -266,6 +267,31 @@ async fn other_refusals_have_the_status_that_fits_and_say_when_to_come_again() {
     let status = Call::new("ok").send(&connect(server.address).await).await.unwrap_err();
     assert_eq!((status.code(), status.message(), pushback(&status)), (Code::Unavailable, "unavailable", Some(1000)));
     assert_eq!(server.notify.calls.count(), 0);
+}
+
+#[tokio::test]
+async fn strangers_are_limited_by_the_address_that_tonic_knows() {
+    fn with_peer<B>(mut call: Request<B>) -> Request<B> {
+        let peer = call.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+        if let Some(peer) = peer {
+            call.extensions_mut().insert(PeerAddr(peer));
+        }
+        call
+    }
+    let strangers = RateLimitLayer::new(Quota::per_hour(2), ClientAddr::new(), MemoryRateStore::new());
+    let webhooks = crate::server::stack(Default::default()).rate_limit(strangers.charge_failures()).build().unwrap();
+    let layer = ServiceBuilder::new().layer(MapRequestLayer::new(with_peer::<Body>)).layer(webhooks).into_inner();
+    let (incoming, address) = crate::server::listen();
+    let notify = Notify::default();
+    let server = tonic::transport::Server::builder().layer(layer).add_service(notify.clone());
+    let serving = tokio::spawn(server.serve_with_incoming(incoming));
+    let channel = connect(address).await;
+    let forged = Call { secret: OLD_SECRET, ..Call::new("ok") };
+    for expected in [Code::Unauthenticated, Code::Unauthenticated, Code::ResourceExhausted] {
+        assert_eq!(forged.send(&channel).await.unwrap_err().code(), expected);
+    }
+    assert_eq!(notify.calls.count(), 0);
+    serving.abort();
 }
 
 #[tokio::test]

@@ -103,7 +103,8 @@ fn whatever_strangers_can_repeat_is_written_ten_times() {
         request
     };
     type Make = fn(&ManualClock) -> Service;
-    let cases: [(&str, Make, &dyn Fn() -> Request<Full<Bytes>>, usize, &str); 4] = [
+    type Send<'a> = &'a dyn Fn() -> Request<Full<Bytes>>;
+    let cases: [(&str, Make, Send<'_>, usize, &str); 4] = [
         ("a delivery again and again", stacked, &captured_delivery, 1 + 10, "webhook handled before"),
         ("a challenge", challenged, &challenge, 10, "webhook answered without its handler"),
         ("what nobody has verified", unverified, &captured_delivery, 10, "webhook answered without its handler"),

@@ -15,6 +15,7 @@ use tower_webhook::{
     PeerAddr,
     clock::{ManualClock, UnixTime},
     layer::{ClientAddr, ObserveLayer, RateLimitLayer, VerifySignatureLayer, WebhookLayer},
+    observe::AnomalyDetector,
     provider,
     scheme::{Head, Outgoing, Scheme},
     store::{MemoryNonceStore, MemoryRateStore, Quota},
@@ -88,6 +89,9 @@ fn observe(criterion: &mut Criterion) {
     group.bench_function("not at all", |bencher| measure(bencher, stack(None), scheme, SIZE));
     group.bench_function("nobody listens", |bencher| {
         measure(bencher, stack(Some(ObserveLayer::new())), scheme, SIZE);
+    });
+    group.bench_function("a detector of anomalies", |bencher| {
+        measure(bencher, stack(Some(ObserveLayer::new().detect(AnomalyDetector::new()))), scheme, SIZE);
     });
     group.bench_function("metrics for Prometheus", |bencher| {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new()

@@ -290,7 +290,7 @@ impl Trace {
 
     fn event(&self, level: Level, observation: &Observation, suppressed: u64) {
         let delivery = observation.delivery.as_ref();
-        let millis = |stage| observation.time_in(stage).as_secs_f64() * 1000.0;
+        let millis = |stage| in_millis(observation.time_in(stage));
         // Levels are part of an event's static data.
         macro_rules! event {
             ($level:expr) => {
@@ -316,7 +316,7 @@ impl Trace {
                     webhook.would_reject = observation.trial.as_ref().map(Rejection::reason),
                     webhook.stage = observation.reached.as_str(),
                     webhook.clock_skew_ms = observation.clock_skew_millis(),
-                    webhook.duration_ms = observation.total_time().as_secs_f64() * 1000.0,
+                    webhook.duration_ms = in_millis(observation.total_time()),
                     webhook.queue_ms = millis(Stage::Queue),
                     webhook.body_ms = millis(Stage::Body),
                     webhook.verify_ms = millis(Stage::Verify),
@@ -336,6 +336,11 @@ impl Trace {
             _ => event!(Level::INFO),
         }
     }
+}
+
+/// To the microsecond: more digits are noise.
+fn in_millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
 }
 
 const fn message(outcome: Outcome) -> &'static str {

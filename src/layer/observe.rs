@@ -152,12 +152,12 @@ impl ObserveLayer {
     /// let layer = ObserveLayer::new().watch("nonces", nonces.clone());
     /// ```
     pub fn watch(self, name: impl Into<Arc<str>>, store: impl Watched) -> Self {
-        self.with(|config| config.watched.push((name.into(), Arc::new(store))))
+        self.with(|config| config.watched.push((name.into(), Arc::new(store)))).with_own_gauges()
     }
 
     /// The budget whose bytes are a gauge. That of the process by default.
     pub fn budget(self, budget: BodyBudget) -> Self {
-        self.with(|config| config.budget = budget)
+        self.with(|config| config.budget = budget).with_own_gauges()
     }
 
     /// Looks at what is [watched](Self::watch), and at the budget, right now: for a scrape, when requests are rare.
@@ -180,7 +180,7 @@ impl ObserveLayer {
     }
 
     /// How many events for the same reason are written, of those that strangers can bring about: so many at once, and then so many a second. 10 and 1 by default; 0 a second
-    /// leaves out all but the first ones.
+    /// leaves out all but the first ones. Clones of a layer share what they may write.
     #[cfg(feature = "tracing")]
     pub fn log_rate(self, at_once: u32, per_second: u32) -> Self {
         self.with(|config| config.log = config.log.clone().with_rate(at_once, per_second))
@@ -202,6 +202,14 @@ impl ObserveLayer {
             config.provider = config.provider.take().or(provider);
             config.secret_headers.extend_from_slice(secret_headers);
         })
+    }
+
+    /// Clones count together, but what they look at is each one's own.
+    fn with_own_gauges(self) -> Self {
+        #[cfg(feature = "metrics")]
+        return self.with(|config| config.metrics = config.metrics.clone().with_own_gauges());
+        #[cfg(not(feature = "metrics"))]
+        self
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {

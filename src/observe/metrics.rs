@@ -18,14 +18,22 @@ use crate::{Delivery, Rejection, body::BodyBudget, store::StoreError};
 /// What a layer writes to. What it once has found at the recorder it keeps: to look each up for each request takes longer than the
 /// request's verification.
 #[derive(Clone)]
-pub(crate) struct Metrics(Arc<Shared>);
+pub(crate) struct Metrics {
+    counts: Arc<Counts>,
+    gauges: Arc<Gauges>,
+}
 
-struct Shared {
+struct Counts {
     providers: RwLock<HashMap<Option<Arc<str>>, Arc<Instruments>>>,
     left_out: OnceLock<Counter>,
-    /// When gauges are due, on the monotonic clock in milliseconds.
-    gauges_due: AtomicU64,
-    gauges: Mutex<Gauges>,
+}
+
+/// What is looked at now and then.
+#[derive(Default)]
+struct Gauges {
+    /// When, on the monotonic clock in milliseconds.
+    due: AtomicU64,
+    found: Mutex<FoundGauges>,
 }
 
 impl Metrics {
@@ -34,12 +42,13 @@ impl Metrics {
     const BETWEEN_GAUGES: Duration = Duration::from_secs(5);
 
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared {
-            providers: RwLock::default(),
-            left_out: OnceLock::new(),
-            gauges_due: AtomicU64::new(0),
-            gauges: Mutex::default(),
-        }))
+        let counts = Counts { providers: RwLock::default(), left_out: OnceLock::new() };
+        Self { counts: Arc::new(counts), gauges: Arc::default() }
+    }
+
+    /// The same for a layer that looks at something else than the one it was cloned from.
+    pub(crate) fn with_own_gauges(self) -> Self {
+        Self { gauges: Arc::default(), ..self }
     }
 
     pub(crate) fn tell(&self, observation: &Observation) {
@@ -49,7 +58,7 @@ impl Metrics {
     /// Log events were left out.
     #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nothing is logged without it"))]
     pub(crate) fn tell_left_out(&self, events: u64) {
-        let counter = self.0.left_out.get_or_init(|| counter!("webhook_events_suppressed_total"));
+        let counter = self.counts.left_out.get_or_init(|| counter!("webhook_events_suppressed_total"));
         if events > 0 {
             counter.increment(events);
         }
@@ -58,28 +67,28 @@ impl Metrics {
     /// Looks at what is watched, now and then.
     pub(crate) fn tell_gauges(&self, now: Duration, budget: &BodyBudget, watched: &[(Arc<str>, Arc<dyn Watched>)]) {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let due = self.0.gauges_due.load(Ordering::Relaxed);
+        let due = self.gauges.due.load(Ordering::Relaxed);
         let next = now.saturating_add(Self::BETWEEN_GAUGES.as_millis() as u64);
         let is_first =
-            now >= due && self.0.gauges_due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            now >= due && self.gauges.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_first {
             self.tell_gauges_now(budget, watched);
         }
     }
 
     pub(crate) fn tell_gauges_now(&self, budget: &BodyBudget, watched: &[(Arc<str>, Arc<dyn Watched>)]) {
-        self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).tell(budget, watched);
+        self.gauges.found.lock().unwrap_or_else(PoisonError::into_inner).tell(budget, watched);
     }
 
     fn instruments(&self, provider: Option<&Arc<str>>) -> Arc<Instruments> {
-        let known = self.0.providers.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.counts.providers.read().unwrap_or_else(PoisonError::into_inner);
         // `None` and `Some` are keys alike, and neither is made for the look.
         let provider = provider.cloned();
         if let Some(instruments) = known.get(&provider) {
             return Arc::clone(instruments);
         }
         drop(known);
-        let mut known = self.0.providers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.counts.providers.write().unwrap_or_else(PoisonError::into_inner);
         let provider = if known.len() < Self::MOST_PROVIDERS { provider } else { Some("other".into()) };
         let new = || Arc::new(Instruments::new(provider.as_deref().unwrap_or("unknown")));
         Arc::clone(known.entry(provider.clone()).or_insert_with(new))
@@ -236,9 +245,8 @@ impl<K> Default for Table<K> {
     }
 }
 
-/// What is looked at now and then.
 #[derive(Default)]
-struct Gauges {
+struct FoundGauges {
     buffered: Option<Gauge>,
     stores: Vec<StoreGauges>,
 }
@@ -249,7 +257,7 @@ struct StoreGauges {
     is_available: Gauge,
 }
 
-impl Gauges {
+impl FoundGauges {
     fn tell(&mut self, budget: &BodyBudget, watched: &[(Arc<str>, Arc<dyn Watched>)]) {
         self.buffered.get_or_insert_with(|| gauge!("webhook_buffered_bytes")).set(budget.held() as f64);
         for (index, (name, store)) in watched.iter().enumerate() {

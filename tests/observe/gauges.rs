@@ -68,6 +68,27 @@ fn stores_are_gauges_and_looked_at_every_five_seconds() {
 }
 
 #[test]
+fn layers_that_were_cloned_from_one_look_at_what_is_their_own() {
+    let (_, _, metrics) = captured(async {
+        let clock = clock();
+        let (first, second) = (memory(&clock), memory(&clock));
+        reserve(&first, 1);
+        reserve(&second, 1);
+        reserve(&second, 2);
+        let layer = ObserveLayer::new().with_clock(clock);
+        for layer in [layer.clone().watch("first", first), layer.watch("second", second)] {
+            request_to(&layer).await;
+        }
+    });
+    let counted = metrics.take();
+    for (store, expected) in [("first", 1.0), ("second", 2.0)] {
+        assert_eq!(counted[&format!("webhook_store_entries{{store={store:?}}}")], [expected], "{counted:#?}");
+    }
+    let requests = counted.iter().filter(|(name, _)| name.starts_with("webhook_requests_total"));
+    assert_eq!(requests.map(|(_, count)| count[0]).sum::<f64>(), 2.0, "and they count together");
+}
+
+#[test]
 fn a_server_that_is_asked_no_more_is_not_available() {
     // A port on which nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

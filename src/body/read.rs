@@ -44,7 +44,8 @@ impl Limits {
             budget: BodyBudget::process(),
             codings: Vec::new(),
             streaming_methods: Vec::new(),
-            unary_grace: Duration::from_secs(1),
+            // As a body may pause: the end may have got lost, and a call that is taken for a stream is not tried again.
+            unary_grace: Duration::from_secs(5),
         }
     }
 

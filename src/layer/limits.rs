@@ -21,7 +21,7 @@ macro_rules! limit_methods {
         }
 
         /// How long the body of a gRPC call may stay open after its message, before the call is taken for a stream and refused as
-        /// [`StreamingUnsupported`](crate::Rejection::StreamingUnsupported). A second by default, and never longer than the whole body may take.
+        /// [`StreamingUnsupported`](crate::Rejection::StreamingUnsupported). Five seconds by default, and never longer than the whole body may take.
         pub fn unary_grace(mut self, grace: Duration) -> Self {
             self.limits_mut().unary_grace = grace;
             self

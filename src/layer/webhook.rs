@@ -277,7 +277,7 @@ impl<Outside, Inside, Replay, Gates> WebhookBuilder<Outside, Inside, Replay, Gat
         self.with_verify(|verify| verify.idle_timeout(timeout))
     }
 
-    /// How long the body of a gRPC call may stay open after its message, see [`VerifySignatureLayer::unary_grace`]. A second by default.
+    /// How long the body of a gRPC call may stay open after its message, see [`VerifySignatureLayer::unary_grace`]. Five seconds by default.
     pub fn unary_grace(self, grace: Duration) -> Self {
         self.with_verify(|verify| verify.unary_grace(grace))
     }

@@ -65,7 +65,7 @@
 //! # Streams
 //!
 //! Only a call with a single message can be verified before its handler sees anything, and nothing in the head tells such a call from one that streams. So a second message is
-//! refused as `UNIMPLEMENTED` when it comes, and so is a stream that stays open for [a second](crate::layer::VerifySignatureLayer::unary_grace) after its message.
+//! refused as `UNIMPLEMENTED` when it comes, and so is a stream that stays open for [five seconds](crate::layer::VerifySignatureLayer::unary_grace) after its message.
 //! [Methods that you name](crate::layer::VerifySignatureLayer::streaming_methods) are refused from the head alone. Handlers may answer with a stream; the delivery counts as handled when its trailers say so, within
 //! [the handler's time](crate::layer::RejectReplayLayer::handler_timeout).
 

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures_util::stream;
@@ -317,7 +318,7 @@ async fn while_a_call_is_handled_others_of_the_same_delivery_are_told_to_come_ag
 #[tokio::test]
 async fn streams_are_refused_as_unimplemented_and_not_waited_for() {
     const SAYS: &str = "streaming_unsupported: this endpoint takes calls with a single request message";
-    let server = serve!(Around::TheServer, |builder| builder.build());
+    let server = serve!(Around::TheServer, |builder| builder.unary_grace(Duration::from_millis(200)).build());
     let channel = connect(server.address).await;
     for (name, messages, stays_open) in [
         ("two messages", 2, false),

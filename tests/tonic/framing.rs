@@ -84,7 +84,7 @@ fn open(bytes: &'static [u8]) -> StreamBody<impl Stream<Item = Result<Frame<Byte
 async fn a_body_that_stays_open_after_its_message_is_a_stream_and_before_it_is_slow() {
     let (ms, clock) = (Duration::from_millis, clock());
     for (sent, grace, after, expected) in [
-        (MESSAGE, None, ms(1000), "12"),
+        (MESSAGE, None, ms(5000), "12"),
         (MESSAGE, Some(ms(200)), ms(200), "12"),
         // As long as the whole body may take.
         (MESSAGE, Some(Duration::MAX), ms(15_000), "12"),
@@ -111,7 +111,7 @@ async fn trailers_of_a_request_may_come_within_the_grace() {
     let (clock, calls) = (clock(), Calls::default());
     let service = builder(verifier(GRPC), memory(&clock), &clock).build().unwrap().layer(calls.handler());
     let trailers = stream::once(async {
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        tokio::time::sleep(Duration::from_millis(4900)).await;
         Ok(Frame::trailers(HeaderMap::new()))
     });
     let body = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(MESSAGE)))]).chain(trailers);

@@ -22,7 +22,8 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use support::{
-    Answer, Calls, MockStore, Operation, Sent, clock, let_others_run, poll, secs, send, start, verifier, with_status,
+    Answer, Calls, MockStore, Operation, Sent, Strict, clock, let_others_run, poll, secs, send, start, verifier,
+    with_status,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 use tower::{
@@ -144,7 +145,7 @@ async fn only_a_service_that_was_made_ready_is_called() {
         macro_rules! exercise {
             ($name:expr, $layer:expr) => {
                 let calls = Calls::default();
-                let mut service = $layer.layer(Strict { calls: calls.clone(), is_ready: false });
+                let mut service = $layer.layer(Strict::new(calls.clone()));
                 let mut twin = service.clone();
                 for request in mixed_requests($name) {
                     Answer::of(start(&mut service, request.clone()).await.await.unwrap()).await;
@@ -314,7 +315,7 @@ async fn every_layer_works_around_and_inside_what_must_be_ready() {
         macro_rules! exercise {
             ($name:expr, $layer:expr) => {
                 let calls = Calls::default();
-                let strict = || Strict { calls: calls.clone(), is_ready: false };
+                let strict = || Strict::new(calls.clone());
                 let within = || ServiceBuilder::new().concurrency_limit(1);
                 none_hangs(&format!("{} around", $name), $layer.layer(within().service(strict()))).await;
                 none_hangs(&format!("{} shedding", $name), $layer.layer(within().load_shed().service(strict()))).await;
@@ -467,35 +468,6 @@ impl<B> Check<B> for LetThrough {
 
     fn check(&self, request: Request<B>) -> Step<B, Never<B>> {
         Step::Now(Ok(request))
-    }
-}
-
-/// Must be made ready before each call, on the very clone that is called.
-struct Strict {
-    calls: Calls,
-    is_ready: bool,
-}
-
-impl Clone for Strict {
-    fn clone(&self) -> Self {
-        Self { calls: self.calls.clone(), is_ready: false }
-    }
-}
-
-impl<B> Service<Request<B>> for Strict {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.is_ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called without having been made ready");
-        self.calls.add();
-        ready(Ok(with_status(200)))
     }
 }
 

@@ -24,7 +24,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use support::{
-    Answer, NOW, OLD_SECRET, ORIGIN, SECRET, builder, clock, memory, poll, secs, start, verifier_with, with_status,
+    Answer, NOW, OLD_SECRET, ORIGIN, SECRET, Strict, builder, clock, memory, poll, secs, start, verifier_with,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::{
@@ -395,37 +395,9 @@ async fn the_services_own_errors_come_as_they_are() {
     }
 }
 
-/// Must be made ready before it is called; a clone is not.
-#[derive(Debug)]
-struct Strict {
-    is_ready: bool,
-}
-
-impl Clone for Strict {
-    fn clone(&self) -> Self {
-        Self { is_ready: false }
-    }
-}
-
-impl Service<Request<Signed>> for Strict {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.is_ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Signed>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called without having been made ready");
-        ready(Ok(with_status(200)))
-    }
-}
-
 #[tokio::test]
 async fn only_a_service_that_was_made_ready_is_called() {
-    let mut service = signing(provider::STANDARD_WEBHOOKS, SECRET, &clock()).layer(Strict { is_ready: false });
+    let mut service = signing(provider::STANDARD_WEBHOOKS, SECRET, &clock()).layer(Strict::default());
     for _ in 0..3 {
         let request = || Request::post("/").body(event()).unwrap();
         ready_for_event(&mut service).await;
@@ -439,7 +411,7 @@ async fn only_a_service_that_was_made_ready_is_called() {
 #[tokio::test]
 async fn what_is_not_sent_keeps_nothing_from_others() {
     let permits = Arc::new(Semaphore::new(1));
-    let limited = ConcurrencyLimit::with_semaphore(Strict { is_ready: false }, Arc::clone(&permits));
+    let limited = ConcurrencyLimit::with_semaphore(Strict::default(), Arc::clone(&permits));
     let mut service = signing(provider::STANDARD_WEBHOOKS, SECRET, &clock()).layer(limited);
     let refused = Request::post("/").header("webhook-id", "msg_1").body(event()).unwrap();
     assert!(ready_for_event(&mut service).await.call(refused).await.is_err());
@@ -457,7 +429,7 @@ async fn what_is_not_sent_keeps_nothing_from_others() {
 #[tokio::test]
 async fn no_secret_and_no_body_is_in_what_is_printed() {
     let layer = signing(provider::STANDARD_WEBHOOKS, SECRET, &clock());
-    let mut service = layer.layer(Strict { is_ready: false });
+    let mut service = layer.layer(Strict::default());
     let future = service.call(Request::post("/").body(Full::<Bytes>::from("canary-body")).unwrap());
     let sent = sent_by(&layer, Request::post("/").body(Full::<Bytes>::from("canary-body")).unwrap()).await.unwrap();
     let printed = format!("{layer:?} {service:?} {future:?} {sent:?}");

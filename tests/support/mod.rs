@@ -5,6 +5,7 @@
 use std::{
     convert::Infallible,
     fmt::Debug,
+    future::{Ready, ready},
     pin::Pin,
     sync::{
         Arc,
@@ -263,7 +264,7 @@ where
 }
 
 /// How often a handler was called.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Calls(Arc<AtomicUsize>);
 
 impl Calls {
@@ -312,6 +313,42 @@ impl Calls {
 
 pub(crate) fn with_status(status: u16) -> Response<Full<Bytes>> {
     Response::builder().status(status).body(Full::from("from the handler")).unwrap()
+}
+
+/// Must be made ready before each call, on the very clone that is called.
+#[derive(Debug, Default)]
+pub(crate) struct Strict {
+    calls: Calls,
+    is_ready: bool,
+}
+
+impl Strict {
+    pub(crate) fn new(calls: Calls) -> Self {
+        Self { calls, is_ready: false }
+    }
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self { calls: self.calls.clone(), is_ready: false }
+    }
+}
+
+impl<B> Service<Request<B>> for Strict {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.is_ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        assert!(std::mem::take(&mut self.is_ready), "called without having been made ready");
+        self.calls.add();
+        ready(Ok(with_status(200)))
+    }
 }
 
 /// Lets everything that is ready run, background tasks included.
